@@ -1,0 +1,193 @@
+"""Django's settings, each from the environment: docs/settings.md is its documentation.
+
+The real environment beats the file `.env` beside manage.py. Here a text becomes a value; whether
+the value makes sense is proven by `scanner/checks.py` at the start of every command.
+"""
+
+import os
+from pathlib import Path
+
+import django
+
+from backupmonitor.environment import Environment
+from backupmonitor.mail import LOG_BACKEND, mailer
+from backupmonitor.secret_key import persistent_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = Environment(BASE_DIR / ".env")
+
+# --- The site -------------------------------------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY") or persistent_secret_key(VAR_DIR / "secret_key")
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
+
+# Plain http on this machine has to work, so it is the public address that says whether a browser
+# may send the cookies over https only.
+_https = SITE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = _https
+CSRF_TRUSTED_ORIGINS = [SITE_URL] if _https else []
+
+ROOT_URLCONF = "backupmonitor.urls"
+WSGI_APPLICATION = "backupmonitor.wsgi.application"
+ASGI_APPLICATION = "backupmonitor.asgi.application"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    # Before django.contrib.admin, whose templates it replaces.
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_apscheduler",
+    "scanner",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- The database ---------------------------------------------------------------------------------
+
+_SQLITE = "django.db.backends.sqlite3"
+_database = env.database("DATABASE_URL") or {"ENGINE": _SQLITE, "NAME": VAR_DIR / "db.sqlite3"}
+if _database["ENGINE"] == _SQLITE:
+    # Web, scheduler and scan write at once. Without all three, writers fail with "database is
+    # locked": a log beside the file, the lock taken when a transaction begins, and patience.
+    # NORMAL in place of FULL may lose, at a power cut, a commit whose report is already archived.
+    _database["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+    } | _database.get("OPTIONS", {})
+    if _database["NAME"] != ":memory:":
+        _database["NAME"] = str(BASE_DIR / _database["NAME"])
+        if Path(_database["NAME"]).parent == VAR_DIR:
+            VAR_DIR.mkdir(exist_ok=True)
+else:
+    _database["CONN_MAX_AGE"] = 60
+    _database["CONN_HEALTH_CHECKS"] = True
+DATABASES = {"default": _database}
+
+# --- The scan -------------------------------------------------------------------------------------
+
+BACKUP_STORAGE_ROOT = env.path("BACKUP_STORAGE_ROOT", VAR_DIR / "deposits", BASE_DIR)
+VALIDATED_BACKUPS_BASE_PATH = env.path(
+    "VALIDATED_BACKUPS_BASE_PATH", VAR_DIR / "validated", BASE_DIR
+)
+SCANNER_INTERVAL_MINUTES = env.integer("SCANNER_INTERVAL_MINUTES", 15)
+MISFIRE_GRACE_TIME = env.integer("MISFIRE_GRACE_TIME", 60)
+REPORT_COLLECTION_WINDOW_MINUTES = env.integer("REPORT_COLLECTION_WINDOW_MINUTES", 60)
+AGENT_TIME_ZONE = env.text("AGENT_TIME_ZONE", "UTC")
+REPORT_SETTLE_SECONDS = env.integer("REPORT_SETTLE_SECONDS", 60)
+SCAN_WORKERS = env.integer("SCAN_WORKERS", os.cpu_count() or 1)
+VERIFY_LEVEL = env.text("VERIFY_LEVEL", "content").lower()
+AUTO_REGISTER = env.text("AUTO_REGISTER", "inactive").lower()
+
+# --- Mail and alerts ------------------------------------------------------------------------------
+
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backupmonitor@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+ADMIN_EMAIL_RECIPIENTS = env.items("ADMIN_EMAIL_RECIPIENTS")
+HEARTBEAT_URL = env.text("HEARTBEAT_URL")
+
+_mail = env.mail("EMAIL_URL") or {"EMAIL_BACKEND": LOG_BACKEND}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": mailer(_mail)}
+else:
+    globals().update({name: value for name, value in _mail.items() if name.startswith("EMAIL_")})
+
+# --- Language and time ----------------------------------------------------------------------------
+
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "en", [code for code, _ in LANGUAGES])
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
+
+# --- Static files ---------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# --- The admin's look -----------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "backupmonitor",
+    "SITE_HEADER": "backupmonitor",
+    "SITE_SYMBOL": "database",
+    "SITE_URL": "/",
+}
+
+# --- The log --------------------------------------------------------------------------------------
+
+LOG_FORMAT = env.choice("LOG_FORMAT", "text", ["text", "json"])
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"()": "scanner.logs.TextFormatter"},
+        "json": {"()": "scanner.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "stderr": {"()": "scanner.logs.StderrHandler", "formatter": LOG_FORMAT},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # Django's own handlers would print some records twice and mail others.
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        # It tells of each start and end of a run, as the scan does in better words.
+        "apscheduler": {"level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
+    },
+}
