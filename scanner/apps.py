@@ -1,0 +1,15 @@
+"""What Django has to know of the scanner."""
+
+from django.apps import AppConfig
+
+
+class ScannerConfig(AppConfig):
+    """Registers the checks of the settings when Django starts."""
+
+    name = "scanner"
+    verbose_name = "Backups"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Import the checks, which registers them."""
+        from scanner import checks  # noqa: F401

@@ -1,0 +1,236 @@
+"""The read side: what the database knows, in as few statements as there are batches."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet
+
+from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, ScanRun
+from scanner.models.batch import batches
+from scanner.models.choices import Status
+from scanner.models.job import PROBLEM_STATUSES
+
+ReportKey = tuple[str, str, datetime]
+
+
+def seen_agents() -> dict[str, bool]:
+    """Give each agent that an earlier scan saw, and whether it had a `log/` then."""
+    return dict(Agent.objects.values_list("name", "had_log"))
+
+
+def job_agents(names: Iterable[str]) -> set[str]:
+    """Give those of `names` (identities) that a job expects backups from."""
+    found = ExpectedBackupJob.objects.filter(agent_id__in=list(names))
+    return set(found.order_by().values_list("agent_id", flat=True).distinct())
+
+
+def jobs_of(agents: Iterable[str]) -> list[ExpectedBackupJob]:
+    """Give all jobs of these agents, paused ones too, each with its last good entry."""
+    jobs: list[ExpectedBackupJob] = []
+    for some in batches(sorted(agents)):
+        found = ExpectedBackupJob.objects.filter(agent_id__in=some)
+        jobs += found.select_related("last_good_entry").order_by("pk")
+    return jobs
+
+
+def overdue(now: datetime, agents: frozenset[str] | None = None) -> list[ExpectedBackupJob]:
+    """Give the active jobs whose awaited deadline has passed."""
+    jobs = ExpectedBackupJob.objects.filter(is_active=True, deadline_at__lt=now).order_by("pk")
+    if agents is not None:
+        jobs = jobs.filter(agent_id__in=sorted(agents))
+    return list(jobs)
+
+
+def filled_cycles(
+    jobs: Sequence[int], since: datetime, *, but_missing: bool = False
+) -> dict[int, set[datetime]]:
+    """Give, for each job, the dues (from `since` on) of the cycles in which an entry stands.
+
+    `but_missing` leaves MISSING entries out of account.
+    """
+    filled: defaultdict[int, set[datetime]] = defaultdict(set)
+    for some in batches(jobs):
+        entries = BackupEntry.objects.filter(job_id__in=some, cycle_due__gte=since)
+        if but_missing:
+            entries = entries.exclude(status=Status.MISSING.value)
+        for job, due in entries.order_by().values_list("job_id", "cycle_due"):
+            if due is not None:
+                filled[job].add(due)
+    return filled
+
+
+def known_reports(keys: Iterable[ReportKey]) -> dict[ReportKey, AgentReport]:
+    """Give the accepted reports among these (agent, SHA-256, end of operation)."""
+    wanted = set(keys)
+    known: dict[ReportKey, AgentReport] = {}
+    for digests in batches(sorted({digest for _, digest, _ in wanted})):
+        accepted = AgentReport.objects.filter(
+            sha256__in=digests, state=AgentReport.State.ACCEPTED.value
+        )
+        for report in accepted:
+            assert report.operation_end is not None
+            key = (report.agent_id, report.sha256, report.operation_end)
+            if key in wanted:
+                known[key] = report
+    return known
+
+
+def judged_jobs(reports: Sequence[AgentReport]) -> dict[int, set[int]]:
+    """Give, for each report, the jobs that have an entry from its present attempt."""
+    judged: defaultdict[int, set[int]] = defaultdict(set)
+    attempts = {report.pk: report.attempt for report in reports}
+    for some in batches(list(attempts)):
+        entries = BackupEntry.objects.filter(report_id__in=some).order_by()
+        for report, job, attempt in entries.values_list("report_id", "job_id", "attempt"):
+            if attempt == attempts[report]:
+                judged[report].add(job)
+    return judged
+
+
+def arrivals(agent: str, sha256: str) -> list[datetime]:
+    """Give when each report of this agent with these bytes arrived, accepted or not."""
+    reports = AgentReport.objects.filter(agent_id=agent, sha256=sha256)
+    return list(reports.order_by("arrived_at").values_list("arrived_at", flat=True))
+
+
+def last_named(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """Give the latest operation end on record for each (agent, staged name)."""
+    wanted = set(names)
+    latest: dict[tuple[str, str], datetime] = {}
+    for some in batches(sorted({name for _, name in wanted})):
+        entries = BackupEntry.objects.filter(staged_name__in=some).order_by()
+        rows = entries.values_list("agent_id", "staged_name").annotate(Max("operation_end"))
+        for agent, name, end in rows:
+            if (agent, name) in wanted and end is not None:
+                latest[agent, name] = end
+    return latest
+
+
+def copies(jobs: Iterable[int], digests: Iterable[str]) -> dict[tuple[int, str], BackupEntry]:
+    """Give the entry that made a vault copy for each (job, SHA-256 of the copy) there is one for."""
+    found: dict[tuple[int, str], BackupEntry] = {}
+    keys, wanted = sorted(set(jobs)), sorted(set(digests))
+    for some in batches(keys):
+        for digest in batches(wanted):
+            entries = BackupEntry.objects.filter(
+                job_id__in=some, sha256__in=digest, status=Status.SUCCESS.value
+            )
+            for entry in entries.exclude(vault_path="").order_by("pk"):
+                found[entry.job_id, entry.sha256] = entry
+    return found
+
+
+def pending_copies(agents: Iterable[str] | None = None) -> list[BackupEntry]:
+    """Give the good entries whose copy could not be written to the vault yet."""
+    entries = BackupEntry.objects.filter(vault_pending=True).select_related("job").order_by("pk")
+    if agents is not None:
+        entries = entries.filter(agent_id__in=sorted(agents))
+    return list(entries)
+
+
+def active_jobs() -> QuerySet[ExpectedBackupJob]:
+    """Give the jobs that are not paused."""
+    return ExpectedBackupJob.objects.filter(is_active=True)
+
+
+def problem_jobs() -> QuerySet[ExpectedBackupJob]:
+    """Give the active jobs in a problem status."""
+    return active_jobs().filter(status__in=PROBLEM_STATUSES)
+
+
+def job_states(*, problems_only: bool = False) -> list[ExpectedBackupJob]:
+    """Give each job with its last entries, problems first as people want to read them."""
+    jobs = problem_jobs() if problems_only else ExpectedBackupJob.objects.all()
+    return list(jobs.select_related("last_entry", "last_good_entry"))
+
+
+def status_counts() -> dict[str, int]:
+    """Count the active jobs in each status, zeros too."""
+    counts = dict.fromkeys(Status.values, 0)
+    rows = active_jobs().order_by().values_list("status").annotate(Count("pk"))
+    return counts | dict(rows)
+
+
+def entries_of(run: ScanRun) -> QuerySet[BackupEntry]:
+    """Give what a run recorded, each with its job."""
+    return BackupEntry.objects.filter(run=run).select_related("job").order_by("pk")
+
+
+def run_as_data(run: ScanRun) -> dict[str, Any]:
+    """Give a finished run as `scan_now --json` prints it."""
+    return {
+        "run": run.pk,
+        "started_at": moment(run.started_at),
+        "finished_at": moment(run.finished_at),
+        "seconds": run.seconds,
+        "reports": {
+            "accepted": run.reports_accepted,
+            "rejected": run.reports_rejected,
+            "known": run.reports_known,
+            "deferred": run.reports_deferred,
+        },
+        "verified_bytes": run.verified_bytes,
+        "counts": run.counts,
+        "entries": [entry_as_data(entry) for entry in entries_of(run)],
+        "problems": run.problems,
+    }
+
+
+def entry_as_data(entry: BackupEntry) -> dict[str, Any]:
+    """Give an entry as programs see it."""
+    return {
+        "agent": entry.agent_id,
+        "company": entry.job.company_name,
+        "city": entry.job.city,
+        "neighborhood": entry.job.neighborhood,
+        "database": entry.job.database_name,
+        "status": entry.status,
+        "reason": entry.reason or None,
+        "warnings": entry.warnings,
+        "level": entry.level or None,
+        "cycle_due": moment(entry.cycle_due),
+        "size": entry.size,
+        "sha256": entry.sha256 or None,
+        "vault_path": entry.vault_path or None,
+        "message": entry.message,
+    }
+
+
+def job_as_data(job: ExpectedBackupJob, *, now: datetime) -> dict[str, Any]:
+    """Give a job's state, as `job_states` reads it, the way programs see it; ages are in seconds."""
+    last_good = None
+    if job.last_good_at is not None:
+        entry = job.last_good_entry
+        last_good = {
+            "at": moment(job.last_good_at),
+            "age_seconds": int((now - job.last_good_at).total_seconds()),
+            "size": job.last_size,
+            "vault_path": (entry.vault_path or None) if entry else None,
+        }
+    return {
+        "agent": job.agent_id,
+        "company": job.company_name,
+        "city": job.city,
+        "neighborhood": job.neighborhood,
+        "database": job.database_name,
+        "active": job.is_active,
+        "status": job.status,
+        "reason": job.reason or None,
+        "since": moment(job.status_since),
+        "last_good": last_good,
+        "next_due": moment(job.due_at),
+        "next_deadline": moment(job.deadline_at),
+        "message": job.last_entry.message if job.last_entry else None,
+    }
+
+
+def moment(at: datetime | None) -> str | None:
+    """Give a time as ISO 8601 in UTC, to the second."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+def rejected_reports(run: ScanRun) -> QuerySet[AgentReport]:
+    """Give the reports that a run rejected."""
+    return run.reports.filter(state=AgentReport.State.REJECTED.value).order_by("pk")

@@ -1,0 +1,124 @@
+"""The claims of a scan as cases to be judged: which job, which cycle, in which order."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from scanner import board
+from scanner.cycle import Cycle, time_zone
+from scanner.intake import Incoming
+from scanner.models import ExpectedBackupJob
+from scanner.pipeline.deposit import AgentFolder
+from scanner.pipeline.operation_end import End, resolve_end, time_in_name
+from scanner.pipeline.report import Claim, Overall
+
+MOST_CASES = 200
+MOST_BYTES = 20 * 2**30
+
+StagedFile = tuple[AgentFolder, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One claim about one job, to be judged. `claim` is None where a whole operation failed."""
+
+    incoming: Incoming
+    job: ExpectedBackupJob
+    claim: Claim | None
+    end: End
+    cycle: Cycle | None
+
+    @property
+    def staged(self) -> StagedFile | None:
+        """The file to be read for it; None when none is named or the agent says a step failed."""
+        if self.claim is None or self.claim.failed_step or self.claim.staged_name is None:
+            return None
+        return (self.incoming.file.folder, self.claim.staged_name)
+
+    @property
+    def is_late(self) -> bool:
+        return self.cycle is not None and self.incoming.row.arrived_at > self.cycle.deadline
+
+
+def case_of(incoming: Incoming, job: ExpectedBackupJob, claim: Claim | None) -> Case:
+    """Put a claim into its job's cycle; a time without a zone is read in the job's zone."""
+    end = _end(incoming, time_zone(job.zone_name))
+    return Case(incoming, job, claim, end, job.calendar.cycle_of(end.at))
+
+
+def failed_operations(
+    incoming: Iterable[Incoming], jobs: Sequence[ExpectedBackupJob]
+) -> list[Case]:
+    """Give a case for each job that a report without databases, of a failed operation, is about.
+
+    It is about the agent's active scheduled jobs whose cycle was open when the operation ended: not
+    past its deadline, and with nothing in it (a MISSING entry is nothing).
+    """
+    cases = [
+        case_of(one, job, None)
+        for one in incoming
+        if one.report.overall is Overall.FAILED and not one.report.claims
+        for job in jobs
+        if job.agent_id == one.agent and job.is_active and job.pk not in one.judged_jobs
+    ]
+    open_cases = [case for case in cases if case.cycle and case.end.at <= case.cycle.deadline]
+    since = min((case.cycle.due for case in open_cases if case.cycle), default=None)
+    if since is None:
+        return []
+    keys = sorted({case.job.pk for case in open_cases})
+    filled = board.filled_cycles(keys, since, but_missing=True)
+    return [
+        case
+        for case in open_cases
+        if case.cycle and case.cycle.due not in filled.get(case.job.pk, ())
+    ]
+
+
+def in_batches(
+    groups: Iterable[tuple[Incoming, list[Case]]],
+) -> Iterator[list[tuple[Incoming, list[Case]]]]:
+    """Gather the cases of reports into batches in which no job stands twice.
+
+    A later case of a job is judged against what the earlier one left, so it has to wait for that to
+    be recorded. A batch is also bounded in cases and claimed bytes, so that not much is measured
+    again after a kill.
+    """
+    batch: list[tuple[Incoming, list[Case]]] = []
+    jobs: set[int] = set()
+    cases = 0
+    size = 0
+    for incoming, some in groups:
+        more = {case.job.pk for case in some}
+        if batch and (cases + len(some) > MOST_CASES or size > MOST_BYTES or jobs & more):
+            yield batch
+            batch, jobs, cases, size = [], set(), 0, 0
+        batch.append((incoming, some))
+        jobs |= more
+        cases += len(some)
+        size += sum(case.claim.compress.size or 0 for case in some if case.claim)
+    if batch:
+        yield batch
+
+
+def newest_naming(cases: Iterable[Case]) -> dict[StagedFile, Case]:
+    """Give, for each staged file, the newest case that names it."""
+    newest: dict[StagedFile, Case] = {}
+    for case in cases:
+        staged = case.staged
+        if staged is not None and (staged not in newest or _order(newest[staged]) <= _order(case)):
+            newest[staged] = case
+    return newest
+
+
+def _order(case: Case) -> tuple[datetime, datetime]:
+    return (case.end.at, case.incoming.row.arrived_at)
+
+
+def _end(incoming: Incoming, zone: ZoneInfo) -> End:
+    return resolve_end(
+        incoming.report.ended,
+        time_in_name(incoming.file.name),
+        arrived=incoming.row.arrived_at,
+        zone=zone,
+    )

@@ -1,0 +1,247 @@
+"""Proves the settings before any command runs: `manage.py check`.
+
+| id           | proves                                                                       |
+|--------------|------------------------------------------------------------------------------|
+| scanner.E001 | SCANNER_INTERVAL_MINUTES is from 1 minute to a day                           |
+| scanner.E002 | MISFIRE_GRACE_TIME is from 1 second to a day                                 |
+| scanner.E003 | REPORT_COLLECTION_WINDOW_MINUTES is from 1 minute to a week                  |
+| scanner.E004 | AGENT_TIME_ZONE is a time zone                                               |
+| scanner.E005 | REPORT_SETTLE_SECONDS is from 0 seconds to a day                             |
+| scanner.E006 | SCAN_WORKERS is from 1 to 1024 threads                                       |
+| scanner.E007 | VERIFY_LEVEL is digest, archive or content                                   |
+| scanner.E008 | AUTO_REGISTER is off, inactive or active                                     |
+| scanner.E009 | the deposit tree and the vault do not lie in one another                     |
+| scanner.E010 | what stands at BACKUP_STORAGE_ROOT is a directory                            |
+| scanner.E011 | what stands at VALIDATED_BACKUPS_BASE_PATH is a directory                    |
+| scanner.E012 | DATABASE_URL names SQLite (in a file) or PostgreSQL                          |
+| scanner.E013 | SQLite runs with the options under which several processes may write         |
+| scanner.E014 | SITE_URL is an http or https address                                         |
+| scanner.E015 | HEARTBEAT_URL, if set, is an http or https address                           |
+| scanner.E016 | ADMIN_EMAIL_RECIPIENTS are e-mail addresses                                  |
+| scanner.E017 | DEFAULT_FROM_EMAIL is an e-mail address, with or without a name              |
+| scanner.W001 | BACKUP_STORAGE_ROOT exists (a disk may be mounted later; a scan then fails)  |
+| scanner.W002 | with `--deploy`: the static files were collected                             |
+
+Errors stop the command, warnings are printed; none of the checks touches the database.
+`manage.py check --tag scanner` runs these alone.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
+from email.utils import parseaddr
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from scanner import conf
+from scanner.pipeline.verification import Level
+
+TAG = "scanner"
+SQLITE = "django.db.backends.sqlite3"
+POSTGRESQL = "django.db.backends.postgresql"
+SQLITE_LEAST_TIMEOUT_SECONDS = 5
+
+DAY_MINUTES = 24 * 60
+DAY_SECONDS = 24 * 60 * 60
+
+
+@register(TAG)
+def check_amounts(**_: Any) -> list[CheckMessage]:
+    """Prove that each number is within its range."""
+    grace_minutes = conf.default_grace() // timedelta(minutes=1)
+    settle_seconds = conf.settle() // timedelta(seconds=1)
+    return [
+        *_amount("E001", "SCANNER_INTERVAL_MINUTES", conf.scan_interval_minutes(), 1, DAY_MINUTES),
+        *_amount("E002", "MISFIRE_GRACE_TIME", conf.misfire_grace_seconds(), 1, DAY_SECONDS),
+        *_amount("E003", "REPORT_COLLECTION_WINDOW_MINUTES", grace_minutes, 1, 7 * DAY_MINUTES),
+        *_amount("E005", "REPORT_SETTLE_SECONDS", settle_seconds, 0, DAY_SECONDS),
+        *_amount("E006", "SCAN_WORKERS", conf.workers(), 1, 1024),
+    ]
+
+
+@register(TAG)
+def check_choices(**_: Any) -> list[CheckMessage]:
+    """Prove that the zone exists and that each choice is one of those on offer."""
+    levels = [level.value for level in Level if level is not Level.PRESENT]
+    answers = [answer.value for answer in conf.AutoRegister]
+    return [
+        *_zone("E004", "AGENT_TIME_ZONE", conf.agent_time_zone()),
+        *_choice("E007", "VERIFY_LEVEL", conf.verify_level, levels),
+        *_choice("E008", "AUTO_REGISTER", conf.auto_register, answers),
+    ]
+
+
+@register(TAG)
+def check_trees(**_: Any) -> list[CheckMessage]:
+    """Prove that the deposit tree and the vault are directories, apart from one another."""
+    deposits, vault = conf.deposit_root(), conf.vault_root()
+    found: list[CheckMessage] = [
+        *_directory("E010", "BACKUP_STORAGE_ROOT", deposits),
+        *_directory("E011", "VALIDATED_BACKUPS_BASE_PATH", vault),
+    ]
+    if _within(deposits, vault) or _within(vault, deposits):
+        found.append(
+            Error(
+                f"BACKUP_STORAGE_ROOT ({deposits}) and VALIDATED_BACKUPS_BASE_PATH ({vault}) lie "
+                "in one another; expected two trees apart.",
+                hint="Agents write into the one, and must never reach the copies in the other.",
+                id="scanner.E009",
+            )
+        )
+    if not _stands(deposits):
+        found.append(
+            Warning(
+                f"BACKUP_STORAGE_ROOT: {deposits} does not exist; a scan will fail.",
+                hint="Create it, mount its disk, or set BACKUP_STORAGE_ROOT to where agents write.",
+                id="scanner.W001",
+            )
+        )
+    return found
+
+
+@register(TAG)
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Prove that the database is one on which the leases and the scan were tested."""
+    database = conf.database()
+    engine, name = database["ENGINE"], database["NAME"]
+    in_memory = engine == SQLITE and ":memory:" in str(name)
+    if engine not in (SQLITE, POSTGRESQL) or in_memory:
+        return [
+            _wrong(
+                "E012",
+                "DATABASE_URL",
+                "a database in memory" if in_memory else engine,
+                "a file of SQLite or a PostgreSQL database",
+            )
+        ]
+    if engine == SQLITE:
+        return list(_sqlite_options(database.get("OPTIONS", {})))
+    return []
+
+
+@register(TAG)
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    """Prove that addresses of the web and of mail are such."""
+    site, heartbeat = conf.site_url(), conf.heartbeat_url()
+    found: list[CheckMessage] = []
+    expected = "an address that begins with http:// or https://"
+    if not _is_web_address(site):
+        found.append(_wrong("E014", "SITE_URL", repr(site), expected))
+    if heartbeat and not _is_web_address(heartbeat):
+        found.append(_wrong("E015", "HEARTBEAT_URL", repr(heartbeat), expected))
+    found += [
+        _wrong("E016", "ADMIN_EMAIL_RECIPIENTS", repr(address), "an e-mail address")
+        for address in conf.admin_email_recipients()
+        if not _is_mail_address(address)
+    ]
+    sender = conf.default_from_email()
+    if not _is_mail_address(parseaddr(sender)[1]):
+        found.append(_wrong("E017", "DEFAULT_FROM_EMAIL", repr(sender), "an e-mail address"))
+    return found
+
+
+@register(TAG, deploy=True)
+def check_static_files(**_: Any) -> list[CheckMessage]:
+    """Prove that the pages will find their style sheets."""
+    root = conf.collected_static_root()
+    if root is None or (root / "staticfiles.json").exists():
+        return []
+    return [
+        Warning(
+            f"The static files are not in {root}; every page will fail.",
+            hint="Run `manage.py collectstatic --noinput` after each update.",
+            id="scanner.W002",
+        )
+    ]
+
+
+def _wrong(code: str, name: str, found: str, expected: str) -> Error:
+    return Error(
+        f"{name}: found {found}; expected {expected}.",
+        hint=f"Set {name} in the environment or in .env; docs/settings.md describes it.",
+        id=f"scanner.{code}",
+    )
+
+
+def _amount(code: str, name: str, value: int, least: int, most: int) -> Iterator[Error]:
+    if not least <= value <= most:
+        yield _wrong(code, name, str(value), f"a whole number from {least} to {most}")
+
+
+def _zone(code: str, name: str, value: str) -> Iterator[Error]:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        yield _wrong(code, name, repr(value), "a time zone, like Africa/Douala")
+
+
+def _choice(
+    code: str, name: str, read: Callable[[], StrEnum], choices: Collection[str]
+) -> Iterator[Error]:
+    try:
+        value = read().value
+    except ValueError as error:
+        found = str(error).partition(" is not ")[0]
+    else:
+        if value in choices:
+            return
+        found = repr(value)
+    yield _wrong(code, name, found, f"one of {', '.join(choices)}")
+
+
+def _directory(code: str, name: str, path: Path) -> Iterator[Error]:
+    if _stands(path) and not path.is_dir():
+        yield _wrong(code, name, f"{path}, which is not a directory", "a directory")
+
+
+def _stands(path: Path) -> bool:
+    # Path.exists raises where a folder on the way may not be searched.
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _within(path: Path, other: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(other))
+
+
+def _sqlite_options(options: Mapping[str, Any]) -> Iterator[Error]:
+    init = str(options.get("init_command", "")).replace(" ", "").lower()
+    faults = {
+        "timeout": options.get("timeout", 0) < SQLITE_LEAST_TIMEOUT_SECONDS,
+        "transaction_mode": str(options.get("transaction_mode")).upper() != "IMMEDIATE",
+        "init_command": "journal_mode=wal" not in init or "synchronous=full" not in init,
+    }
+    for option, at_fault in faults.items():
+        if at_fault:
+            yield _wrong(
+                "E013",
+                "DATABASE_URL",
+                f"SQLite's option {option} = {options.get(option)!r}",
+                f"timeout of at least {SQLITE_LEAST_TIMEOUT_SECONDS} seconds, transaction_mode "
+                "IMMEDIATE, journal_mode WAL and synchronous FULL (leave them out of the URL)",
+            )
+
+
+def _is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
+
+
+def _is_mail_address(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,104 @@
+"""The only reader of Django's settings; each call reads them anew, so that a test may change one.
+
+What the values must be like is proven by `scanner/checks.py` before a command runs.
+docs/settings.md says what each means.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from scanner.pipeline.verification import Level
+
+
+class AutoRegister(StrEnum):
+    """What becomes of a database that a report mentions and no job expects."""
+
+    OFF = "off"
+    INACTIVE = "inactive"
+    ACTIVE = "active"
+
+
+def deposit_root() -> Path:
+    """Give the absolute path of the tree in which agents deposit (BACKUP_STORAGE_ROOT)."""
+    return Path(settings.BACKUP_STORAGE_ROOT)
+
+
+def vault_root() -> Path:
+    """Give the absolute path of the tree of verified copies (VALIDATED_BACKUPS_BASE_PATH)."""
+    return Path(settings.VALIDATED_BACKUPS_BASE_PATH)
+
+
+def scan_interval_minutes() -> int:
+    """Give the minutes from one scheduled scan to the next."""
+    return settings.SCANNER_INTERVAL_MINUTES
+
+
+def misfire_grace_seconds() -> int:
+    """Give the seconds by which a scheduled scan may start late and still start."""
+    return settings.MISFIRE_GRACE_TIME
+
+
+def default_grace() -> timedelta:
+    """Give the grace of a job that has none of its own (REPORT_COLLECTION_WINDOW_MINUTES)."""
+    return timedelta(minutes=settings.REPORT_COLLECTION_WINDOW_MINUTES)
+
+
+def agent_time_zone() -> str:
+    """Give the name of the zone in which agents live whose jobs name none."""
+    return settings.AGENT_TIME_ZONE
+
+
+def settle() -> timedelta:
+    """Give how long a report that is not whole JSON may still be in the writing."""
+    return timedelta(seconds=settings.REPORT_SETTLE_SECONDS)
+
+
+def workers() -> int:
+    """Give the number of threads that read staged files."""
+    return settings.SCAN_WORKERS
+
+
+def verify_level() -> Level:
+    """Give how far a staged file is verified; raise ValueError for a level that does not exist."""
+    return Level(settings.VERIFY_LEVEL)
+
+
+def auto_register() -> AutoRegister:
+    """Give what becomes of an unexpected database; raise ValueError for an unknown answer."""
+    return AutoRegister(settings.AUTO_REGISTER)
+
+
+def site_url() -> str:
+    """Give the address under which people reach this server, without a slash at its end."""
+    return settings.SITE_URL
+
+
+def heartbeat_url() -> str:
+    """Give the address to call after each good scan; empty: none."""
+    return settings.HEARTBEAT_URL
+
+
+def default_from_email() -> str:
+    """Give the sender of every mail."""
+    return settings.DEFAULT_FROM_EMAIL
+
+
+def admin_email_recipients() -> tuple[str, ...]:
+    """Give the addresses that are told of every problem."""
+    return tuple(settings.ADMIN_EMAIL_RECIPIENTS)
+
+
+def database() -> Mapping[str, Any]:
+    """Give the settings of the one database, as Django understands them."""
+    return settings.DATABASES["default"]
+
+
+def collected_static_root() -> Path | None:
+    """Give where `collectstatic` has to have put the static files; None when none are needed."""
+    backend = settings.STORAGES["staticfiles"]["BACKEND"]
+    return Path(settings.STATIC_ROOT) if "Manifest" in backend else None

@@ -1,0 +1,311 @@
+"""What the bytes say of each claim: measured, judged and, when good, copied into the vault.
+
+Rooms 4 to 6 of the pipeline, for a batch of claims at a time; files are read by a pool of threads,
+the database is asked by the caller's thread only.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from scanner import board, conf, history
+from scanner.cases import Case, StagedFile, newest_naming
+from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
+from scanner.history import Judged
+from scanner.models import BackupEntry, ExpectedBackupJob
+from scanner.pipeline import vault, verdict
+from scanner.pipeline.archive import Codec
+from scanner.pipeline.deposit import AgentFolder, FileClock, changed_at, open_staged
+from scanner.pipeline.text import clean
+from scanner.pipeline.verdict import Baseline, Evidence, Verdict
+from scanner.pipeline.verification import Measurement, measure
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A judged case, or one that must wait for the next scan (`judged` is None), and why."""
+
+    case: Case
+    judged: Judged | None
+    why_not: str = ""
+
+
+class Examination:
+    """Judges cases, in the order they are given. A context manager: it owns a pool of threads."""
+
+    def __init__(self, cases: Sequence[Case], *, clock: FileClock = changed_at) -> None:
+        self.verified_bytes = 0
+        self._clock = clock
+        self._level = conf.verify_level()
+        self._vault = conf.vault_root()
+        self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
+        self._measured: dict[StagedFile, Future[Evidence]] = {}
+        self._newest = newest_naming(cases)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def begin(self, batch: Iterable[Case]) -> None:
+        """Start to read the files of a batch, each file once in the whole examination."""
+        for case in batch:
+            staged = case.staged
+            if staged is not None and staged not in self._measured:
+                newest = self._newest[staged].claim
+                assert newest is not None
+                self._measured[staged] = self._pool.submit(
+                    self._measure, staged, newest.backup.size
+                )
+
+    def judge(self, batch: Sequence[Case]) -> list[Outcome]:
+        """Judge a batch in which no job stands twice, and copy what is good into the vault."""
+        self.begin(batch)
+        outcomes = [Outcome(case, None) for case in batch]
+        looked_at: list[tuple[Outcome, Evidence | None]] = []
+        for outcome in outcomes:
+            try:
+                looked_at.append((outcome, self._evidence(outcome.case)))
+            except (FileChanged, OSError) as error:
+                outcome.why_not = _words(error)
+        replaced = {
+            outcome.case for outcome, found in looked_at if self._is_replaced(outcome.case, found)
+        }
+        copies = self._copies(replaced)
+        later = board.last_named(
+            (case.incoming.agent, clean(case.claim.staged_name, 255))
+            for case in replaced
+            if case.claim and case.claim.staged_name
+        )
+        for outcome, found in looked_at:
+            case = outcome.case
+            if case not in replaced:
+                outcome.judged = self._decide(case, found)
+            elif case in copies:
+                outcome.judged = self._decide(case, *copies[case])
+            elif case.claim and self._was_named_later(case, later):
+                outcome.judged = _judged(case, verdict.superseded(case.claim))
+            else:
+                outcome.judged = self._decide(case, found)
+        self._promote([outcome for outcome in outcomes if outcome.judged is not None])
+        return outcomes
+
+    def _measure(self, staged: StagedFile, claimed_content_size: int | None) -> Evidence:
+        folder, name = staged
+        try:
+            with open_staged(folder, name) as stream:
+                return measure(
+                    stream,
+                    level=self._level,
+                    claimed_content_size=claimed_content_size,
+                    changed_at=self._clock,
+                )
+        except (FileAbsent, UnsafeFile) as finding:
+            return finding
+
+    def _evidence(self, case: Case) -> Evidence | None:
+        staged = case.staged
+        if staged is None:
+            return None
+        found = self._measured[staged].result()
+        if isinstance(found, Measurement) and self._newest[staged] is case:
+            self.verified_bytes += found.size
+        return found
+
+    def _is_replaced(self, case: Case, found: Evidence | None) -> bool:
+        """Tell whether the file that was read may be another than the one the claim is about.
+
+        It is when it changed after the report came and is not what the report says, or when the
+        report says nothing to tell it by and a newer one names the same file.
+        """
+        if case.claim is None or case.staged is None or not isinstance(found, Measurement):
+            return False
+        if not verdict.was_replaced(found, case.incoming.row.arrived_at):
+            return False
+        if verdict.differs(case.claim, found):
+            return True
+        return case.claim.compress.sha256 is None and self._newest[case.staged] is not case
+
+    def _was_named_later(self, case: Case, later: dict[tuple[str, str], datetime]) -> bool:
+        if case.claim is None or case.staged is None:
+            return False
+        if self._newest[case.staged] is not case:
+            return True
+        name = (case.incoming.agent, clean(case.staged[1], 255))
+        return name in later and later[name] > case.end.at
+
+    def _copies(self, cases: Iterable[Case]) -> dict[Case, tuple[Measurement, str]]:
+        """Look in the vault for what each claim is about; give what was found there, measured."""
+        claimed = {
+            case: case.claim.compress.sha256
+            for case in cases
+            if case.claim is not None and case.claim.compress.sha256 is not None
+        }
+        recorded = board.copies((case.job.pk for case in claimed), claimed.values())
+        found: dict[Case, tuple[Measurement, str]] = {}
+        for case, digest in claimed.items():
+            entry = recorded.get((case.job.pk, digest))
+            path = entry.vault_path if entry is not None else ""
+            if not path:
+                job = case.job
+                copy = vault.find_copy(
+                    self._vault, job.place, job.database_name, case.end.at, digest
+                )
+                path = str(copy) if copy else ""
+            if path and (measured := self._measure_copy(path, case, digest)):
+                found[case] = (measured, path)
+        return found
+
+    def _measure_copy(self, path: str, case: Case, digest: str) -> Measurement | None:
+        assert case.claim is not None
+        try:
+            with (self._vault / path).open("rb") as stream:
+                found = measure(
+                    stream,
+                    level=self._level,
+                    claimed_content_size=case.claim.backup.size,
+                    changed_at=self._clock,
+                )
+        except OSError as error:
+            logger.warning("the vault copy %s cannot be read: %s", path, error)
+            return None
+        return found if found.sha256 == digest else None
+
+    def _decide(self, case: Case, found: Evidence | None, vault_path: str = "") -> Judged:
+        if case.claim is None:
+            decision = verdict.operation_failed(
+                "; ".join(case.incoming.report.notes),
+                late=case.is_late,
+                clock_skew=case.end.clock_skew,
+            )
+            return _judged(case, decision)
+        baseline = self._baseline(case.job)
+        decision = verdict.decide(
+            case.claim, found, baseline=baseline, late=case.is_late, clock_skew=case.end.clock_skew
+        )
+        judged = _judged(case, decision, found)
+        if decision.status is verdict.Status.UNCHANGED and baseline is not None:
+            judged.vault_path = baseline.vault_path
+        elif decision.is_good:
+            judged.vault_path = vault_path
+        return judged
+
+    def _baseline(self, job: ExpectedBackupJob) -> Baseline | None:
+        good = job.last_good_entry
+        if good is None or not vault.is_there(self._vault, good.vault_path):
+            return None
+        return Baseline(good.sha256, good.content_sha256 or None, good.vault_path)
+
+    def _promote(self, outcomes: Sequence[Outcome]) -> None:
+        futures: list[tuple[Outcome, Future[str]]] = []
+        for outcome in outcomes:
+            judged, staged = outcome.judged, outcome.case.staged
+            if judged is None or not judged.verdict.is_good or judged.vault_path or not staged:
+                continue
+            assert judged.measurement is not None
+            found = judged.measurement
+            job, ended = outcome.case.job, judged.operation_end
+            futures.append(
+                (
+                    outcome,
+                    self._pool.submit(_copy, staged, job, ended, found.sha256, found.codec),
+                )
+            )
+        for outcome, future in futures:
+            assert outcome.judged is not None
+            try:
+                outcome.judged.vault_path = future.result()
+            except VaultError as error:
+                logger.warning("%s", error)
+                _note_not_in_vault(outcome.judged, str(error))
+            except (DepositError, OSError) as error:
+                outcome.judged, outcome.why_not = None, _words(error)
+
+
+def retry_copies(folders: Iterable[AgentFolder], *, fence: history.Fence) -> None:
+    """Copy the good backups that an earlier scan could not write to the vault.
+
+    Stop at the first that still cannot be written. A staged file that is another one by now can
+    never be copied: its entry keeps the warning.
+    """
+    homes = {folder.agent: folder for folder in folders}
+    settled: list[BackupEntry] = []
+    for entry in board.pending_copies():
+        if entry.agent_id not in homes:
+            continue
+        staged = (homes[entry.agent_id], entry.staged_name)
+        try:
+            entry.vault_path = _copy(
+                staged, entry.job, entry.operation_end, entry.sha256, Codec(entry.codec)
+            )
+        except VaultError as error:
+            logger.warning("copies go on waiting: %s", error)
+            break
+        except (FileChanged, FileAbsent, UnsafeFile):
+            logger.warning("%s is gone: it cannot be copied any more", entry.staged_name)
+        except OSError:
+            logger.exception("%s cannot be read for its copy", entry.staged_name)
+            continue
+        else:
+            entry.warnings = [
+                word for word in entry.warnings if word != verdict.Warning.NOT_IN_VAULT
+            ]
+        entry.vault_pending = False
+        settled.append(entry)
+    if settled:
+        history.record_copies(settled, fence=fence)
+
+
+def _copy(
+    staged: StagedFile,
+    job: ExpectedBackupJob,
+    ended: datetime | None,
+    sha256: str,
+    codec: Codec,
+) -> str:
+    assert ended is not None  # a good entry has a report, and so an end
+    folder, name = staged
+    path = vault.copy_path(job.place, job.database_name, ended, vault.extension_of(name, codec))
+    with open_staged(folder, name) as stream:
+        return str(vault.promote(stream, conf.vault_root(), path, sha256))
+
+
+def _judged(case: Case, decision: Verdict, found: Evidence | None = None) -> Judged:
+    return Judged(
+        job_id=case.job.pk,
+        verdict=decision,
+        agent=case.incoming.agent,
+        cycle=case.cycle,
+        operation_end=case.end.at,
+        arrived_at=case.incoming.row.arrived_at,
+        claim=case.claim,
+        measurement=found if isinstance(found, Measurement) else None,
+    )
+
+
+def _note_not_in_vault(judged: Judged, words: str) -> None:
+    before = judged.verdict
+    judged.vault_pending = True
+    judged.verdict = replace(
+        before,
+        warnings=(*before.warnings, verdict.Warning.NOT_IN_VAULT),
+        message=f"{before.message}; not copied yet: {words}",
+    )
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} (errno {error.errno})"
+    return str(error)

@@ -1,0 +1,313 @@
+"""Room 7: entries, the state of jobs and status changes, always in one transaction.
+
+Each writing function calls `fence` first in its transaction: it raises when the scan has lost its
+lease, and so nothing is recorded. Jobs are read again under a lock: what people changed while the scan ran stands.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from scanner.cycle import Cycle
+from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
+from scanner.models.batch import BATCH, batches
+from scanner.models.choices import Status
+from scanner.models.run import ScanRun
+from scanner.pipeline.report import Claim, StepClaim
+from scanner.pipeline.text import clean
+from scanner.pipeline.verdict import GOOD, PROBLEMS, Verdict
+from scanner.pipeline.verification import Measurement
+
+logger = logging.getLogger(__name__)
+
+Fence = Callable[[], None]
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Judged:
+    """A verdict about a job, with what it rests on."""
+
+    job_id: int
+    verdict: Verdict
+    agent: str
+    cycle: Cycle | None = None
+    operation_end: datetime | None = None
+    arrived_at: datetime | None = None
+    claim: Claim | None = None
+    measurement: Measurement | None = None
+    vault_path: str = ""
+    vault_pending: bool = False
+
+
+@dataclass(slots=True)
+class ReportRecord:
+    """A report to be recorded, with the verdicts on its claims.
+
+    `row` is unsaved for a new report; `is_complete` is false when a claim must wait for a later
+    scan.
+    """
+
+    row: AgentReport
+    judged: list[Judged] = field(default_factory=list)
+
+
+def record(
+    run: ScanRun, reports: Sequence[ReportRecord], *, now: datetime, fence: Fence
+) -> list[BackupEntry]:
+    """Record reports and the verdicts on their claims; give the new entries.
+
+    A job that was paused meanwhile gets none.
+    """
+    with transaction.atomic():
+        fence()
+        rows = [report.row for report in reports]
+        for row in rows:
+            row.run = run
+        again = [row for row in rows if not row._state.adding]
+        AgentReport.objects.bulk_create(
+            [row for row in rows if row._state.adding], batch_size=BATCH
+        )
+        AgentReport.objects.bulk_update(again, ("is_complete", "attempt", "run"), batch_size=BATCH)
+        pairs = [(judged, report.row) for report in reports for judged in report.judged]
+        return _record_entries(run, pairs, now)
+
+
+def record_absences(
+    run: ScanRun,
+    absences: Sequence[tuple[ExpectedBackupJob, Sequence[Judged], Cycle | None]],
+    *,
+    now: datetime,
+    fence: Fence,
+) -> list[BackupEntry]:
+    """Record missed cycles, and let each job await the cycle that comes next; give the entries."""
+    entries: list[BackupEntry] = []
+    for some in batches(absences):
+        with transaction.atomic():
+            fence()
+            fresh = _locked([job.pk for job, _, _ in some])
+            awaiting: list[ExpectedBackupJob] = []
+            missed: list[tuple[Judged, AgentReport | None]] = []
+            for job, judged, coming in some:
+                current = fresh.get(job.pk)
+                if current is None or current.due_at != job.due_at or not current.is_active:
+                    continue  # changed while we looked: the next scan judges it
+                missed += ((one, None) for one in judged)
+                current.due_at = coming.due if coming else None
+                current.deadline_at = coming.deadline if coming else None
+                awaiting.append(current)
+            ExpectedBackupJob.objects.bulk_update(awaiting, ("due_at", "deadline_at"))
+            entries += _record_entries(run, missed, now, fresh)
+    return entries
+
+
+def record_rejected(run: ScanRun, rows: Sequence[AgentReport], *, fence: Fence) -> None:
+    """Record rejected reports; one that was put back and is rejected again keeps its row."""
+    with transaction.atomic():
+        fence()
+        for some in batches(rows):
+            stored = {
+                (row.agent_id, row.sha256): row.pk
+                for row in AgentReport.objects.filter(
+                    sha256__in=[row.sha256 for row in some],
+                    state=AgentReport.State.REJECTED.value,
+                )
+            }
+            unique = {(row.agent_id, row.sha256): row for row in some}
+            again = []
+            for key, row in unique.items():
+                row.run = run
+                if key in stored:
+                    row.pk = stored[key]
+                    again.append(row)
+            AgentReport.objects.bulk_update(
+                again, ("file_name", "arrived_at", "recorded_at", "reason", "run", "size")
+            )
+            AgentReport.objects.bulk_create(row for key, row in unique.items() if key not in stored)
+
+
+def record_copies(entries: Sequence[BackupEntry], *, fence: Fence) -> None:
+    """Record what became of the copies that an earlier scan could not write."""
+    with transaction.atomic():
+        fence()
+        BackupEntry.objects.bulk_update(
+            entries, ("vault_path", "vault_pending", "warnings"), batch_size=BATCH
+        )
+
+
+def begin_run(trigger: ScanRun.Trigger, agents: Sequence[str], *, now: datetime) -> ScanRun:
+    """Open a run; those that are still open belong to scans that were killed."""
+    running = ScanRun.objects.filter(outcome=ScanRun.Outcome.RUNNING.value)
+    for killed in running:
+        logger.warning("scan %s was killed before its end", killed.pk)
+    running.update(
+        outcome=ScanRun.Outcome.INTERRUPTED.value, error="killed before its end", finished_at=None
+    )
+    return ScanRun.objects.create(trigger=trigger.value, agents=list(agents), started_at=now)
+
+
+def end_run(run: ScanRun) -> None:
+    """Record how a run ended, with what it counted."""
+    run.save()
+
+
+def new_strangers(run: ScanRun) -> list[str]:
+    """Give the strangers of this run that the run before did not see."""
+    before = ScanRun.objects.filter(pk__lt=run.pk, agents=[]).order_by("-pk").first()
+    return sorted(set(run.strangers) - set(before.strangers if before else ()))
+
+
+def record_agents(seen: dict[str, bool], *, now: datetime) -> None:
+    """Remember the agents that a scan saw, with whether they had a `log/`."""
+    rows = [
+        Agent(name=name, first_seen_at=now, last_seen_at=now, had_log=had_log)
+        for name, had_log in seen.items()
+    ]
+    Agent.objects.bulk_create(
+        rows,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=("name",),
+        update_fields=("last_seen_at", "had_log"),
+    )
+
+
+def _locked(keys: Iterable[int]) -> dict[int, ExpectedBackupJob]:
+    jobs: dict[int, ExpectedBackupJob] = {}
+    for some in batches(sorted(set(keys))):
+        locked = ExpectedBackupJob.objects.select_for_update(of=("self",))
+        jobs |= locked.order_by("pk").in_bulk(list(some))
+    return jobs
+
+
+def _record_entries(
+    run: ScanRun,
+    pairs: Sequence[tuple[Judged, AgentReport | None]],
+    now: datetime,
+    jobs: dict[int, ExpectedBackupJob] | None = None,
+) -> list[BackupEntry]:
+    if not pairs:
+        return []
+    jobs = jobs if jobs is not None else _locked(judged.job_id for judged, _ in pairs)
+    entries = [
+        _entry(run, jobs[judged.job_id], judged, report, now)
+        for judged, report in pairs
+        if judged.job_id in jobs and jobs[judged.job_id].is_active
+    ]
+    BackupEntry.objects.bulk_create(entries, batch_size=BATCH)
+    changes = [change for entry in entries if (change := _apply(jobs[entry.job_id], entry, now))]
+    touched = {entry.job_id: jobs[entry.job_id] for entry in entries}
+    ExpectedBackupJob.objects.bulk_update(
+        touched.values(), ExpectedBackupJob.STATE_FIELDS, batch_size=BATCH
+    )
+    StatusChange.objects.bulk_create(changes, batch_size=BATCH)
+    for entry in entries:
+        if entry.status in PROBLEMS:
+            logger.warning(
+                "%s %s: %s of agent %s, cycle %s: %s",
+                entry.status,
+                entry.reason,
+                jobs[entry.job_id].database_name,
+                entry.agent_id,
+                entry.cycle_due,
+                entry.message,
+            )
+    return entries
+
+
+def _entry(
+    run: ScanRun,
+    job: ExpectedBackupJob,
+    judged: Judged,
+    report: AgentReport | None,
+    now: datetime,
+) -> BackupEntry:
+    verdict = judged.verdict
+    entry = BackupEntry(
+        job=job,
+        run=run,
+        report=report,
+        attempt=report.attempt if report else 1,
+        agent_id=judged.agent,
+        cycle_due=judged.cycle.due if judged.cycle else None,
+        cycle_deadline=judged.cycle.deadline if judged.cycle else None,
+        operation_end=judged.operation_end,
+        arrived_at=judged.arrived_at,
+        recorded_at=now,
+        status=verdict.status.value,
+        reason=verdict.reason.value if verdict.reason else "",
+        warnings=[warning.value for warning in verdict.warnings],
+        level=verdict.level.value if verdict.level else "",
+        message=clean(verdict.message, 4000),
+        vault_path=judged.vault_path,
+        vault_pending=judged.vault_pending,
+    )
+    if claim := judged.claim:
+        entry.staged_name = clean(claim.staged_name or "", 255)
+        entry.claimed_size = claim.compress.size
+        entry.claimed_sha256 = claim.compress.sha256 or ""
+        entry.claimed_content_size = claim.backup.size
+        entry.claimed_content_sha256 = claim.backup.sha256 or ""
+        entry.dump_seconds = _seconds(claim.backup)
+    if found := judged.measurement:
+        entry.size = found.size
+        entry.sha256 = found.sha256
+        entry.codec = found.codec.value
+        entry.content_size = found.content_size
+        entry.content_sha256 = found.content_sha256 or ""
+        entry.verify_seconds = found.seconds
+    return entry
+
+
+def _apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusChange | None:
+    """Move a job's state by an entry; give the change of status, if it is one.
+
+    1. A good entry becomes the last good one unless a later operation was good already.
+    2. An entry in the awaited cycle lets the job await the next.
+    3. An entry that cannot be judged, or is older than the state, changes nothing else. Entries are
+       ordered by (cycle, end of operation); a missed cycle comes before every report for it.
+    """
+    ended = entry.operation_end
+    if entry.status in GOOD and ended and (job.last_good_at is None or ended >= job.last_good_at):
+        job.last_good_entry = entry
+        job.last_good_at = ended
+        job.last_size = entry.size
+    if entry.cycle_due is not None and entry.cycle_due == job.due_at:
+        coming = job.calendar.after(job.due_at)
+        job.due_at = coming.due if coming else None
+        job.deadline_at = coming.deadline if coming else None
+    place = (entry.cycle_due or ended or now, ended or _BEFORE_ALL)
+    state = (job.state_cycle or _BEFORE_ALL, job.state_operation_end or _BEFORE_ALL)
+    if entry.status == Status.UNKNOWN.value or place < state:
+        return None
+    job.state_cycle, job.state_operation_end = place[0], ended
+    job.last_entry = entry
+    changed = entry.status != job.status or entry.reason != job.reason
+    old = (job.status, job.reason)
+    if entry.status != job.status:
+        job.status_since = ended or now
+    job.status, job.reason = entry.status, entry.reason
+    if not changed:
+        return None
+    return StatusChange(
+        job=job,
+        entry=entry,
+        old_status=old[0],
+        old_reason=old[1],
+        new_status=entry.status,
+        new_reason=entry.reason,
+        changed_at=now,
+    )
+
+
+def _seconds(step: StepClaim) -> float | None:
+    """Give how long a step took by the agent's clock, or None if it tells no sensible span."""
+    if step.started is None or step.ended is None:
+        return None
+    if (step.started.tzinfo is None) != (step.ended.tzinfo is None):
+        return None
+    seconds = (step.ended - step.started).total_seconds()
+    return seconds if seconds >= 0 else None

@@ -1,0 +1,189 @@
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from scanner import conf
+from scanner.cycle import Era, Schedule, time_zone, timetable
+from scanner.errors import ScheduleError
+from scanner.models.choices import Status
+from scanner.pipeline.deposit import Place, agent_identity
+
+PROBLEM_STATUSES = (Status.FAILED.value, Status.CORRUPT.value, Status.MISSING.value)
+
+
+class ExpectedBackupJob(models.Model):
+    """One database that must be backed up, at a place, with a schedule.
+
+    The upper half is what people say; every change of it goes through `roster`. The lower half is
+    what scans found; every change of it goes through `history`.
+    """
+
+    company_name = models.CharField(_("company"), max_length=100)
+    city = models.CharField(_("city"), max_length=100)
+    neighborhood = models.CharField(_("neighborhood"), max_length=100)
+    database_name = models.CharField(
+        _("database"), max_length=200, help_text=_("As it stands in the agent's reports.")
+    )
+    year = models.PositiveSmallIntegerField(_("year"), null=True, blank=True)
+    agent_id = models.CharField(
+        _("agent"),
+        max_length=255,
+        help_text=_("The agent's folder in the deposit tree: COMPANY_CITY_NEIGHBORHOOD."),
+    )
+    schedule = models.CharField(
+        _("schedule"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_(
+            "When the backup is due: a cron expression like “30 2 * * *”, or @daily. "
+            "Blank: it may come at any time and is never missing."
+        ),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        default="",
+        help_text=_("Like Africa/Douala. Blank: the setting AGENT_TIME_ZONE."),
+    )
+    grace_minutes = models.PositiveIntegerField(
+        _("grace (minutes)"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "How long after it is due a backup may arrive. "
+            "Blank: the setting REPORT_COLLECTION_WINDOW_MINUTES."
+        ),
+    )
+    notification_recipients = models.TextField(
+        _("recipients"),
+        blank=True,
+        default="",
+        help_text=_("E-mail addresses to tell of problems, separated by commas."),
+    )
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("A paused job gets no verdicts.")
+    )
+
+    created_at = models.DateTimeField(_("created"), editable=False)
+    past_timetables = models.JSONField(default=list, blank=True, editable=False)
+    zone_in_force = models.CharField(max_length=64, editable=False, default="UTC")
+    due_at = models.DateTimeField(_("next due"), null=True, blank=True, editable=False)
+    deadline_at = models.DateTimeField(_("next deadline"), null=True, blank=True, editable=False)
+
+    status = models.CharField(
+        _("status"),
+        max_length=20,
+        choices=Status.choices,
+        default=Status.UNKNOWN.value,
+        editable=False,
+    )
+    reason = models.CharField(_("reason"), max_length=30, blank=True, default="", editable=False)
+    status_since = models.DateTimeField(_("status since"), null=True, blank=True, editable=False)
+    state_cycle = models.DateTimeField(null=True, blank=True, editable=False)
+    state_operation_end = models.DateTimeField(null=True, blank=True, editable=False)
+    last_entry = models.ForeignKey(
+        "BackupEntry",
+        verbose_name=_("last entry"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    last_good_entry = models.ForeignKey(
+        "BackupEntry",
+        verbose_name=_("last good entry"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
+    last_good_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
+    last_size = models.BigIntegerField(_("last size"), null=True, blank=True, editable=False)
+
+    STATE_FIELDS: ClassVar[tuple[str, ...]] = (
+        "due_at",
+        "deadline_at",
+        "status",
+        "reason",
+        "status_since",
+        "state_cycle",
+        "state_operation_end",
+        "last_entry",
+        "last_good_entry",
+        "last_good_at",
+        "last_size",
+    )
+
+    class Meta:
+        verbose_name = _("expected backup")
+        verbose_name_plural = _("expected backups")
+        ordering = ("company_name", "city", "neighborhood", "database_name")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("agent_id", "database_name"),
+                name="job_is_expected_once",
+                violation_error_message=_("This agent's database is expected already."),
+            ),
+        )
+        indexes = (
+            models.Index(fields=("deadline_at",), condition=Q(is_active=True), name="job_overdue"),
+            models.Index(fields=("status",), condition=Q(is_active=True), name="job_active_status"),
+            models.Index(
+                fields=("company_name", "city", "neighborhood", "database_name"),
+                name="job_by_place",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.database_name} ({self.company_name}, {self.city}, {self.neighborhood})"
+
+    def clean(self) -> None:
+        """Refuse what could never be evaluated, naming the field."""
+        self.agent_id = agent_identity(self.agent_id)
+        problems: dict[str, str] = {}
+        try:
+            time_zone(self.time_zone or conf.agent_time_zone())
+        except ScheduleError as error:
+            problems["time_zone"] = str(error)
+        try:
+            timetable(self.schedule, "UTC")
+        except ScheduleError as error:
+            problems["schedule"] = str(error)
+        if problems:
+            raise ValidationError(problems)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.company_name, self.city, self.neighborhood)
+
+    @property
+    def zone_name(self) -> str:
+        """The zone that the schedule is evaluated in and that the agent's naive times are in."""
+        return self.time_zone or conf.agent_time_zone()
+
+    @property
+    def grace(self) -> timedelta:
+        if self.grace_minutes is None:
+            return conf.default_grace()
+        return timedelta(minutes=self.grace_minutes)
+
+    @property
+    def calendar(self) -> Schedule:
+        """The schedule with its past: a due is told by what was in force when it came."""
+        past = tuple(
+            Era(timetable(era["schedule"], era["zone"]), datetime.fromisoformat(era["until"]))
+            for era in self.past_timetables
+        )
+        return Schedule((*past, Era(timetable(self.schedule, self.zone_name), None)), self.grace)
+
+    @property
+    def is_problem(self) -> bool:
+        return self.status in PROBLEM_STATUSES
