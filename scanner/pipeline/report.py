@@ -156,6 +156,12 @@ class _Fields:
             self._misread(key, "an object")
         return _Fields(value if isinstance(value, dict) else {}, key, self.notes)
 
+    def step(self, step: Step) -> "_Fields":
+        """Read a step; one that is a bare value is taken for its own status."""
+        value = self._value(step)
+        bare = value is not None and not isinstance(value, dict)
+        return _Fields({"status": value}, step, self.notes) if bare else self.section(step)
+
     def status(self) -> bool | None:
         word = self._word("status")
         if word is None:
@@ -269,7 +275,7 @@ def _claim(database: str, entry: object) -> Claim:
         return Claim(database, notes=(f"found {quote(entry)}, expected an object",))
     notes: list[str] = []
     fields = _Fields(entry, "", notes)
-    backup, compress, transfer = (fields.section(step) for step in Step)
+    backup, compress, transfer = (fields.step(step) for step in Step)
     messages = (transfer.message("error_message"), fields.message("logs_summary"))
     return Claim(
         database=database,

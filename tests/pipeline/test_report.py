@@ -255,14 +255,20 @@ class TestSteps:
     def test_an_absent_step_says_nothing_and_leaves_no_note(self, value: object) -> None:
         assert a_step(value) == (StepClaim(), ())
 
-    @pytest.mark.parametrize("value", [True, 3, "done", [{"status": False}]], ids=repr)
-    def test_a_step_that_is_no_object_counts_as_not_mentioned_with_a_note(
+    @pytest.mark.parametrize(("value", "status"), [(True, True), (False, False), ("KO", False)])
+    def test_a_step_that_is_a_bare_status_counts_as_that(
+        self, value: object, status: bool
+    ) -> None:
+        assert a_step(value) == (StepClaim(status=status), ())
+
+    @pytest.mark.parametrize("value", [3, "done", [{"status": False}]], ids=repr)
+    def test_a_step_that_cannot_be_understood_counts_as_failed_with_a_note(
         self, value: object
     ) -> None:
-        step, notes = a_step(value)
+        step, (note,) = a_step(value)
 
-        assert step == StepClaim()
-        assert notes == (f"BACKUP: found {value!r}, expected an object",)
+        assert step == StepClaim(status=False)
+        assert note.startswith("BACKUP.status: found ")
 
     def test_a_key_that_stands_twice_counts_as_its_last_value_with_a_note(self) -> None:
         step, notes = raw_step('"status": true, "status": false')

@@ -3,7 +3,8 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, SystemCheckError
+from django.db import DatabaseError
 from django.utils import timezone
 
 from scanner import board
@@ -20,6 +21,8 @@ class Command(BaseCommand):
         "active job is in a problem status; 2 the scan could not run; 3 another one is running."
     )
 
+    requires_system_checks: tuple[str, ...] = ()  # a wrong setting is "could not run": exit 2
+
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--agent", action="append", default=[], metavar="NAME", help="only this one; repeatable"
@@ -29,6 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            self.check()
             with output.progress(sys.stderr) as progress:
                 run = scan(
                     now=timezone.now(),
@@ -38,7 +42,7 @@ class Command(BaseCommand):
                 )
         except LeaseHeld as error:
             self._give_up(error, 3)
-        except BackupMonitorError as error:
+        except (BackupMonitorError, SystemCheckError, DatabaseError) as error:
             self._give_up(error, 2)
         if options["json"]:
             self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
