@@ -2,15 +2,19 @@
 
 How it holds:
 
-1. To acquire is a compare-and-swap of the row on (token, beat); each holder has a new token.
-2. A thread of the holder moves `beat` every `heartbeat` seconds.
+1. To acquire is a compare-and-swap of the row on (token, beat, holder); each holder has a new token.
+2. A thread of the holder moves `beat` every HEARTBEAT seconds, waiting for the database at most
+   DATABASE_TIMEOUT each time.
 3. A rival never compares clocks of two hosts: it takes a lease whose (token, beat) it has seen
-   unmoved for one whole time to live, on its own clock.
-4. Whatever must not be done by a former holder is done in a transaction that calls `fence()`
-   first: it locks the row, and raises LeaseLost unless the token is still ours. That a heartbeat
-   failed does not end the holding by itself: nobody may have noticed.
+   unmoved for one whole TIME_TO_LIVE, on its own clock.
+4. The holder is sure of it until MARGIN before the time at which a rival could follow, counted from
+   when its last good heartbeat was sent. One that is not sure starts nothing. A lease that expired
+   and that nobody took is simply renewed by the next heartbeat.
+5. Whatever must not be done by a former holder is done in a transaction that calls `fence()` first:
+   it locks the row, and raises LeaseLost unless the token is still ours.
 
-The clock is the boot-time clock where there is one: it goes on while the machine sleeps.
+The clock is the boot-time clock where there is one: it goes on while the machine sleeps, so that a
+process that was suspended knows it.
 """
 
 import logging
@@ -20,7 +24,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from uuid import uuid4
 
 from django.db import DatabaseError, connection
@@ -34,16 +37,42 @@ logger = logging.getLogger(__name__)
 
 TIME_TO_LIVE = 15.0
 HEARTBEAT = 4.0
+MARGIN = 3.0
+DATABASE_TIMEOUT = 2.0
 POLL = 0.5
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-@dataclass(frozen=True, slots=True)
+def clock() -> float:
+    """Give seconds on a clock that goes on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK)
+
+
 class Held:
     """A lease that this process holds, unless `fence` says otherwise."""
 
-    name: str
-    token: int
+    def __init__(self, name: str, token: int, confirmed: float, time_to_live: float) -> None:
+        self.name = name
+        self.token = token
+        self.lost = threading.Event()
+        self._time_to_live = time_to_live
+        self._confirmed = confirmed
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no rival can have followed yet, by this process's own clock."""
+        expiry = self._confirmed + self._time_to_live - min(MARGIN, self._time_to_live / 4)
+        return not self.lost.is_set() and clock() < expiry
+
+    def beat(self) -> bool:
+        """Show that this process lives; give whether the lease is still its own."""
+        sent = clock()
+        mine = Lease.objects.filter(name=self.name, token=self.token)
+        if not mine.update(beat=F("beat") + 1, beat_at=timezone.now()):
+            self.lost.set()
+            return False
+        self._confirmed = max(self._confirmed, sent)
+        return True
 
     def fence(self) -> None:
         """Make sure that we still hold it until the end of the current transaction.
@@ -56,77 +85,133 @@ class Held:
                 "(it was suspended, or cut off from the database): nothing more is recorded"
             )
 
-    def beat(self) -> bool:
-        """Show that this process lives; give whether the lease is still its own."""
-        mine = Lease.objects.filter(name=self.name, token=self.token)
-        return bool(mine.update(beat=F("beat") + 1, beat_at=timezone.now()))
+    def release(self) -> None:
+        """Let the next one have it at once; where the database is away, it expires instead."""
+        try:
+            Lease.objects.filter(name=self.name, token=self.token).update(holder="")
+        except DatabaseError as error:
+            logger.warning("%s: not given back, it will expire: %s", self.name, error)
+
+
+class Candidate:
+    """A process that would like to hold a lease, and watches it."""
+
+    def __init__(self, name: str, time_to_live: float | None = None) -> None:
+        self.name = name
+        self._time_to_live = TIME_TO_LIVE if time_to_live is None else time_to_live
+        self._seen: tuple[int, int, str] | None = None
+        self._seen_at = 0.0
+        self.holder: Lease | None = None
+        self.holder_lives = False
+
+    def attempt(self) -> Held | None:
+        """Look at the lease once, and take it when it is free or its holder's heart stood still.
+
+        None means that another has it; `holder` then says who, and `holder_lives` whether its heart
+        was seen to beat. Raise DatabaseError when the database does not answer.
+        """
+        looked_at = clock()
+        row, _ = Lease.objects.get_or_create(name=self.name)
+        state = (row.token, row.beat, row.holder)
+        if row.holder:
+            if state != self._seen:
+                self.holder_lives = self._seen is not None
+                self._seen, self._seen_at = state, looked_at
+            if looked_at - self._seen_at < self._time_to_live:
+                self.holder = row
+                return None
+            logger.warning(
+                "%s: process %s on %s is dead, following it", self.name, row.pid, row.host
+            )
+        now = timezone.now()
+        unchanged = Lease.objects.filter(
+            name=self.name, token=row.token, beat=row.beat, holder=row.holder
+        )
+        taken = unchanged.update(
+            token=row.token + 1,
+            beat=0,
+            holder=uuid4().hex,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            held_since=now,
+            beat_at=now,
+        )
+        self._seen = None
+        if not taken:
+            self.holder = row
+            return None
+        self.holder = None
+        return Held(self.name, row.token + 1, looked_at, self._time_to_live)
 
 
 @contextmanager
 def hold(
-    name: str, *, time_to_live: float = TIME_TO_LIVE, heartbeat: float = HEARTBEAT
+    name: str, *, time_to_live: float | None = None, heartbeat: float | None = None
 ) -> Iterator[Held]:
     """Hold the lease `name` for the length of the block.
 
     A holder whose heart has stopped is waited for and followed after `time_to_live` seconds; raise
     LeaseHeld as soon as the holder shows that it lives.
     """
-    held = _acquire(name, time_to_live)
+    candidate = Candidate(name, time_to_live)
+    while (held := candidate.attempt()) is None:
+        if candidate.holder is None or not candidate.holder.holder or candidate.holder_lives:
+            raise LeaseHeld(_who_holds(name, candidate.holder))
+        time.sleep(POLL)
+    with beating(held, heartbeat):
+        yield held
+
+
+@contextmanager
+def beating(held: Held, heartbeat: float | None = None) -> Iterator[None]:
+    """Keep a lease's heart beating for the length of the block, then release it."""
     stop = threading.Event()
+    interval = HEARTBEAT if heartbeat is None else heartbeat
     thread = threading.Thread(
-        target=_keep_beating, args=(held, stop, heartbeat), name=f"lease-{name}", daemon=True
+        target=_keep_beating, args=(held, stop, interval), name=f"lease-{held.name}", daemon=True
     )
     thread.start()
     try:
-        yield held
+        yield
     finally:
         stop.set()
-        thread.join()
-        Lease.objects.filter(name=name, token=held.token).update(holder="")
+        thread.join(DATABASE_TIMEOUT * 2)
+        held.release()
 
 
-def _acquire(name: str, time_to_live: float) -> Held:
-    row, _ = Lease.objects.get_or_create(name=name)
-    seen = (row.token, row.beat)
-    seen_at = time.clock_gettime(_CLOCK)
-    while row.holder:
-        if (row.token, row.beat) != seen:
-            raise LeaseHeld(
-                f"{name}: held by process {row.pid} on {row.host} since "
-                f"{row.held_since:%Y-%m-%d %H:%M:%S} UTC; its last heartbeat is of "
-                f"{row.beat_at:%H:%M:%S} UTC"
-            )
-        if time.clock_gettime(_CLOCK) - seen_at >= time_to_live:
-            logger.warning("%s: process %s on %s is dead, following it", name, row.pid, row.host)
-            break
-        time.sleep(POLL)
-        row = Lease.objects.get(name=name)
-    now = timezone.now()
-    taken = Lease.objects.filter(
-        name=name, token=row.token, beat=row.beat, holder=row.holder
-    ).update(
-        token=row.token + 1,
-        beat=0,
-        holder=uuid4().hex,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        held_since=now,
-        beat_at=now,
-    )
-    if not taken:
-        raise LeaseHeld(f"{name}: another process took the lease at the same moment")
-    return Held(name, row.token + 1)
+def limit_waiting(seconds: float) -> None:
+    """Have this thread's database connection wait at most this long for a lock or an answer."""
+    milliseconds = int(seconds * 1000)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"SET statement_timeout = {milliseconds}")
+        elif connection.vendor == "sqlite":
+            cursor.execute(f"PRAGMA busy_timeout = {milliseconds}")
 
 
-def _keep_beating(held: Held, stop: threading.Event, heartbeat: float) -> None:
+def _keep_beating(held: Held, stop: threading.Event, interval: float) -> None:
+    limited = False
     try:
-        while not stop.wait(heartbeat):
+        while not stop.wait(interval):
             try:
+                if not limited:
+                    limit_waiting(DATABASE_TIMEOUT)
+                    limited = True
                 if not held.beat():
                     logger.error("%s: the lease was taken over by another process", held.name)
                     return
             except DatabaseError as error:
                 logger.warning("%s: no heartbeat, the database says: %s", held.name, error)
                 connection.close()
+                limited = False
     finally:
         connection.close()
+
+
+def _who_holds(name: str, row: Lease | None) -> str:
+    if row is None or not row.holder:
+        return f"{name}: another process took the lease at the same moment"
+    return (
+        f"{name}: held by process {row.pid} on {row.host} since "
+        f"{row.held_since:%Y-%m-%d %H:%M:%S} UTC; its last heartbeat is of {row.beat_at:%H:%M:%S} UTC"
+    )
