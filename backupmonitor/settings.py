@@ -167,6 +167,11 @@ UNFOLD = {
     "SITE_HEADER": "backupmonitor",
     "SITE_SYMBOL": "database",
     "SITE_URL": "/",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "scanner.admin.navigation.favicon"},
+    ],
+    "STYLES": ["scanner.admin.navigation.stylesheet"],
+    "SIDEBAR": {"navigation": "scanner.admin.navigation.sidebar"},
 }
 
 # --- The log --------------------------------------------------------------------------------------

@@ -45,9 +45,10 @@ def judge(
         if job.pk in excuses.claimed or job.agent_id in excuses.unseen or job.due_at is None:
             continue
         cycles, coming = job.calendar.elapsed(job.due_at, now, MOST_CYCLES)
-        may_wait = job.pk in excuses.waiting or job.agent_id in excuses.deferred
-        if may_wait and cycles and now <= cycles[-1].deadline + job.grace:
-            continue
+        if job.pk in excuses.waiting or job.agent_id in excuses.deferred:
+            excused = [cycle for cycle in cycles if now <= cycle.deadline + job.grace]
+            if excused:
+                cycles, coming = cycles[: -len(excused)], excused[0]
         elapsed.append((job, cycles, coming))
     since = min((cycles[0].due for _, cycles, _ in elapsed if cycles), default=now)
     filled = board.filled_cycles([job.pk for job, _, _ in elapsed], since)

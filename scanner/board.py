@@ -199,7 +199,7 @@ def entry_as_data(entry: BackupEntry) -> dict[str, Any]:
 
 
 def job_as_data(job: ExpectedBackupJob, *, now: datetime) -> dict[str, Any]:
-    """Give a job's state, as `job_states` reads it, the way programs see it; ages are in seconds."""
+    """Give a job's state, as `job_states` reads it, the way programs see it."""
     last_good = None
     if job.last_good_at is not None:
         entry = job.last_good_entry

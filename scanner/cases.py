@@ -30,15 +30,24 @@ class Case:
     cycle: Cycle | None
 
     @property
-    def staged(self) -> StagedFile | None:
-        """The file to be read for it; None when none is named or the agent says a step failed."""
-        if self.claim is None or self.claim.failed_step or self.claim.staged_name is None:
+    def named(self) -> StagedFile | None:
+        """The staged file that the claim names, if any."""
+        if self.claim is None or self.claim.staged_name is None:
             return None
         return (self.incoming.file.folder, self.claim.staged_name)
 
     @property
+    def staged(self) -> StagedFile | None:
+        """The file to be read for it; None when none is named or the agent says a step failed."""
+        return None if self.claim is None or self.claim.failed_step else self.named
+
+    @property
     def is_late(self) -> bool:
         return self.cycle is not None and self.incoming.row.arrived_at > self.cycle.deadline
+
+
+Group = tuple[Incoming, list[Case]]
+"""A report with the cases it makes."""
 
 
 def case_of(incoming: Incoming, job: ExpectedBackupJob, claim: Claim | None) -> Case:
@@ -52,8 +61,8 @@ def failed_operations(
 ) -> list[Case]:
     """Give a case for each job that a report without databases, of a failed operation, is about.
 
-    It is about the agent's active scheduled jobs whose cycle was open when the operation ended: not
-    past its deadline, and with nothing in it (a MISSING entry is nothing).
+    It is about the agent's active scheduled jobs, unless their cycle's deadline had passed when the
+    operation ended. Whether the cycle is still open shows when the reports before it are recorded.
     """
     cases = [
         case_of(one, job, None)
@@ -62,29 +71,32 @@ def failed_operations(
         for job in jobs
         if job.agent_id == one.agent and job.is_active and job.pk not in one.judged_jobs
     ]
-    open_cases = [case for case in cases if case.cycle and case.end.at <= case.cycle.deadline]
-    since = min((case.cycle.due for case in open_cases if case.cycle), default=None)
-    if since is None:
-        return []
-    keys = sorted({case.job.pk for case in open_cases})
-    filled = board.filled_cycles(keys, since, but_missing=True)
-    return [
-        case
-        for case in open_cases
-        if case.cycle and case.cycle.due not in filled.get(case.job.pk, ())
-    ]
+    return [case for case in cases if case.cycle and case.end.at <= case.cycle.deadline]
 
 
-def in_batches(
-    groups: Iterable[tuple[Incoming, list[Case]]],
-) -> Iterator[list[tuple[Incoming, list[Case]]]]:
+def without_filled(batch: Iterable[Group]) -> list[Group]:
+    """Leave out a failed operation's cases whose cycle an entry fills; a MISSING one does not.
+
+    No job stands twice in `batch`, and all reports before it are recorded.
+    """
+    batch = list(batch)
+    cases = [case for _, some in batch for case in some if case.claim is None]
+    dues = {case.job.pk: case.cycle.due for case in cases if case.cycle}
+    if not dues:
+        return batch
+    filled = board.filled_cycles(sorted(dues), min(dues.values()), but_missing=True)
+    closed = {case for case in cases if dues[case.job.pk] in filled.get(case.job.pk, ())}
+    return [(one, [case for case in some if case not in closed]) for one, some in batch]
+
+
+def in_batches(groups: Iterable[Group]) -> Iterator[list[Group]]:
     """Gather the cases of reports into batches in which no job stands twice.
 
     A later case of a job is judged against what the earlier one left, so it has to wait for that to
     be recorded. A batch is also bounded in cases and claimed bytes, so that not much is measured
     again after a kill.
     """
-    batch: list[tuple[Incoming, list[Case]]] = []
+    batch: list[Group] = []
     jobs: set[int] = set()
     cases = 0
     size = 0
@@ -102,13 +114,22 @@ def in_batches(
 
 
 def newest_naming(cases: Iterable[Case]) -> dict[StagedFile, Case]:
-    """Give, for each staged file, the newest case that names it."""
+    """Give, for each staged file, the newest case that names it, read for it or not."""
     newest: dict[StagedFile, Case] = {}
     for case in cases:
-        staged = case.staged
-        if staged is not None and (staged not in newest or _order(newest[staged]) <= _order(case)):
-            newest[staged] = case
+        named = case.named
+        if named is not None and (named not in newest or _order(newest[named]) <= _order(case)):
+            newest[named] = case
     return newest
+
+
+def claimed_content_sizes(cases: Iterable[Case]) -> dict[StagedFile, int]:
+    """Give, for each staged file to be read, the largest dump that a case says is in it."""
+    sizes: dict[StagedFile, int] = {}
+    for case in cases:
+        if case.staged is not None and case.claim and case.claim.backup.size is not None:
+            sizes[case.staged] = max(case.claim.backup.size, sizes.get(case.staged, 0))
+    return sizes
 
 
 def _order(case: Case) -> tuple[datetime, datetime]:

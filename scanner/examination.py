@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from scanner import board, conf, history
-from scanner.cases import Case, StagedFile, newest_naming
+from scanner.cases import Case, StagedFile, claimed_content_sizes, newest_naming
 from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
 from scanner.history import Judged
-from scanner.models import BackupEntry, ExpectedBackupJob
+from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.pipeline import vault, verdict
 from scanner.pipeline.archive import Codec
 from scanner.pipeline.deposit import AgentFolder, FileClock, changed_at, open_staged
@@ -25,6 +25,8 @@ from scanner.pipeline.verdict import Baseline, Evidence, Verdict
 from scanner.pipeline.verification import Measurement, measure
 
 logger = logging.getLogger(__name__)
+
+_NOT_COPIED = "; not copied yet: "
 
 
 @dataclass(slots=True)
@@ -40,13 +42,13 @@ class Examination:
     """Judges cases, in the order they are given. A context manager: it owns a pool of threads."""
 
     def __init__(self, cases: Sequence[Case], *, clock: FileClock = changed_at) -> None:
-        self.verified_bytes = 0
         self._clock = clock
         self._level = conf.verify_level()
         self._vault = conf.vault_root()
         self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
         self._measured: dict[StagedFile, Future[Evidence]] = {}
         self._newest = newest_naming(cases)
+        self._content_sizes = claimed_content_sizes(cases)
 
     def __enter__(self) -> Self:
         return self
@@ -64,10 +66,8 @@ class Examination:
         for case in batch:
             staged = case.staged
             if staged is not None and staged not in self._measured:
-                newest = self._newest[staged].claim
-                assert newest is not None
                 self._measured[staged] = self._pool.submit(
-                    self._measure, staged, newest.backup.size
+                    self._measure, staged, self._content_sizes.get(staged)
                 )
 
     def judge(self, batch: Sequence[Case]) -> list[Outcome]:
@@ -102,6 +102,13 @@ class Examination:
         self._promote([outcome for outcome in outcomes if outcome.judged is not None])
         return outcomes
 
+    @property
+    def verified_bytes(self) -> int:
+        """The bytes of the staged files that were measured so far."""
+        ended = [one for one in self._measured.values() if one.done() and not one.cancelled()]
+        found = [one.result() for one in ended if one.exception() is None]
+        return sum(one.size for one in found if isinstance(one, Measurement))
+
     def _measure(self, staged: StagedFile, claimed_content_size: int | None) -> Evidence:
         folder, name = staged
         try:
@@ -116,27 +123,25 @@ class Examination:
             return finding
 
     def _evidence(self, case: Case) -> Evidence | None:
-        staged = case.staged
-        if staged is None:
+        if case.claim is None or case.staged is None:
             return None
-        found = self._measured[staged].result()
-        if isinstance(found, Measurement) and self._newest[staged] is case:
-            self.verified_bytes += found.size
+        found = self._measured[case.staged].result()
+        if isinstance(found, Measurement) and case.claim.backup.size is None:
+            # More than others claim of this file; this claim is of any size.
+            return replace(found, exceeds_claim=False)
         return found
 
     def _is_replaced(self, case: Case, found: Evidence | None) -> bool:
         """Tell whether the file that was read may be another than the one the claim is about.
 
-        It is when it changed after the report came and is not what the report says, or when the
-        report says nothing to tell it by and a newer one names the same file.
+        It may be when it changed after the report came and either is not what the report says, or
+        the report says nothing to tell it by.
         """
         if case.claim is None or case.staged is None or not isinstance(found, Measurement):
             return False
         if not verdict.was_replaced(found, case.incoming.row.arrived_at):
             return False
-        if verdict.differs(case.claim, found):
-            return True
-        return case.claim.compress.sha256 is None and self._newest[case.staged] is not case
+        return case.claim.compress.sha256 is None or verdict.differs(case.claim, found)
 
     def _was_named_later(self, case: Case, later: dict[tuple[str, str], datetime]) -> bool:
         if case.claim is None or case.staged is None:
@@ -178,7 +183,7 @@ class Examination:
                     claimed_content_size=case.claim.backup.size,
                     changed_at=self._clock,
                 )
-        except OSError as error:
+        except (FileChanged, OSError) as error:
             logger.warning("the vault copy %s cannot be read: %s", path, error)
             return None
         return found if found.sha256 == digest else None
@@ -234,16 +239,16 @@ class Examination:
                 outcome.judged, outcome.why_not = None, _words(error)
 
 
-def retry_copies(folders: Iterable[AgentFolder], *, fence: history.Fence) -> None:
-    """Copy the good backups that an earlier scan could not write to the vault.
+def retry_copies(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence) -> None:
+    """Copy the good backups that a scan before this run could not write to the vault.
 
-    Stop at the first that still cannot be written. A staged file that is another one by now can
-    never be copied: its entry keeps the warning.
+    One that still cannot be written keeps no other from it. A staged file that is another one by
+    now can never be copied: its entry keeps the warning.
     """
     homes = {folder.agent: folder for folder in folders}
     settled: list[BackupEntry] = []
     for entry in board.pending_copies():
-        if entry.agent_id not in homes:
+        if entry.agent_id not in homes or entry.run_id == run.pk:
             continue
         staged = (homes[entry.agent_id], entry.staged_name)
         try:
@@ -251,8 +256,8 @@ def retry_copies(folders: Iterable[AgentFolder], *, fence: history.Fence) -> Non
                 staged, entry.job, entry.operation_end, entry.sha256, Codec(entry.codec)
             )
         except VaultError as error:
-            logger.warning("copies go on waiting: %s", error)
-            break
+            logger.warning("a copy goes on waiting: %s", error)
+            continue
         except (FileChanged, FileAbsent, UnsafeFile):
             logger.warning("%s is gone: it cannot be copied any more", entry.staged_name)
         except OSError:
@@ -262,6 +267,7 @@ def retry_copies(folders: Iterable[AgentFolder], *, fence: history.Fence) -> Non
             entry.warnings = [
                 word for word in entry.warnings if word != verdict.Warning.NOT_IN_VAULT
             ]
+            entry.message = entry.message.partition(_NOT_COPIED)[0]
         entry.vault_pending = False
         settled.append(entry)
     if settled:
@@ -301,7 +307,7 @@ def _note_not_in_vault(judged: Judged, words: str) -> None:
     judged.verdict = replace(
         before,
         warnings=(*before.warnings, verdict.Warning.NOT_IN_VAULT),
-        message=f"{before.message}; not copied yet: {words}",
+        message=f"{before.message}{_NOT_COPIED}{words}",
     )
 
 

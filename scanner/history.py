@@ -134,7 +134,7 @@ def record_copies(entries: Sequence[BackupEntry], *, fence: Fence) -> None:
     with transaction.atomic():
         fence()
         BackupEntry.objects.bulk_update(
-            entries, ("vault_path", "vault_pending", "warnings"), batch_size=BATCH
+            entries, ("vault_path", "vault_pending", "warnings", "message"), batch_size=BATCH
         )
 
 

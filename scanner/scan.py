@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from scanner import absence, board, conf, examination, history, intake, journal, lease, roster
-from scanner.cases import Case, case_of, failed_operations, in_batches
+from scanner.cases import Case, Group, case_of, failed_operations, in_batches, without_filled
 from scanner.conf import AutoRegister
 from scanner.errors import DepositRootUnavailable, UnknownAgent
 from scanner.examination import Examination
@@ -104,10 +104,9 @@ class _Scan:
         self._examine(groups)
         self._archive(found.known)
         self._reject(found)
-        examination.retry_copies(tree.folders, fence=self.fence)
-        history.record_agents(
-            {folder.agent: folder.has_log for folder in tree.folders}, now=self.now
-        )
+        examination.retry_copies(tree.folders, self.run, fence=self.fence)
+        looked_at = [one for one in tree.folders if one.agent not in tree.unreadable]
+        history.record_agents({one.agent: one.has_log for one in looked_at}, now=self.now)
         self._count()
 
     def again(self, files: Sequence[ReportFile]) -> None:
@@ -124,6 +123,13 @@ class _Scan:
     def _look(self, only: frozenset[str] | None) -> Deposit:
         tree = deposit.walk(conf.deposit_root(), only)
         seen = board.seen_agents()
+        if seen and not tree.folders and not tree.unreadable:
+            whole = tree if only is None else deposit.walk(conf.deposit_root())
+            if not whole.folders and not whole.unreadable:
+                raise DepositRootUnavailable(
+                    f"{conf.deposit_root()} holds no agent's folder, where {len(seen)} agents were "
+                    "seen before: is the disk mounted? Nobody was judged."
+                )
         if only is not None:
             here = {folder.agent for folder in tree.folders} | set(tree.unreadable) | set(seen)
             if unknown := only - here - board.job_agents(only - here):
@@ -131,11 +137,6 @@ class _Scan:
                     f"no agent {', '.join(sorted(unknown))}: neither a folder in "
                     f"{conf.deposit_root()} nor an expected backup has this name"
                 )
-        elif seen and not tree.folders and not tree.unreadable:
-            raise DepositRootUnavailable(
-                f"{conf.deposit_root()} holds no agent's folder, where {len(seen)} agents were "
-                "seen before: is the disk mounted? Nobody was judged."
-            )
         for folder in tree.folders:
             if seen.get(folder.agent) and not folder.has_log:
                 tree.unreadable[folder.agent] = f"{folder.name}/log/ has vanished"
@@ -158,9 +159,7 @@ class _Scan:
         found.unread.sort(key=lambda one: (one.row.operation_end, one.row.arrived_at))
         return found
 
-    def _match(
-        self, found: Intake, jobs: list[ExpectedBackupJob]
-    ) -> list[tuple[Incoming, list[Case]]]:
+    def _match(self, found: Intake, jobs: list[ExpectedBackupJob]) -> list[Group]:
         """Pair each report with the cases it makes; paused jobs make none."""
         index = matching.Jobs(jobs, lambda job: (job.agent_id, job.database_name))
         self._register(found.unread, index, jobs)
@@ -210,7 +209,7 @@ class _Scan:
         only: frozenset[str] | None,
         tree: Deposit,
         found: Intake,
-        groups: Sequence[tuple[Incoming, list[Case]]],
+        groups: Sequence[Group],
     ) -> None:
         claims = [(one, case.job.pk) for one, cases in groups for case in cases]
         excuses = absence.Excuses(
@@ -222,7 +221,7 @@ class _Scan:
         missed = absence.judge(board.overdue(self.now, only), excuses, now=self.now)
         self._tally(history.record_absences(self.run, missed, now=self.now, fence=self.fence))
 
-    def _examine(self, groups: Sequence[tuple[Incoming, list[Case]]]) -> None:
+    def _examine(self, groups: Sequence[Group]) -> None:
         cases = [case for _, some in groups for case in some]
         jobs = {case.job.pk: case.job for case in cases}
         done = 0
@@ -231,10 +230,11 @@ class _Scan:
             for number, batch in enumerate(plan):
                 for coming in plan[number : number + 2]:  # reads go on while this one is recorded
                     examined.begin(case for _, some in coming for case in some)
-                records = self._judge(examined, batch)
+                records = self._judge(examined, without_filled(batch))
                 entries = history.record(self.run, records, now=self.now, fence=self.fence)
                 for entry in entries:
-                    jobs[entry.job_id].last_good_entry = entry.job.last_good_entry
+                    if jobs[entry.job_id].last_good_entry_id != entry.job.last_good_entry_id:
+                        jobs[entry.job_id].last_good_entry = entry.job.last_good_entry
                 self._tally(entries)
                 self.run.reports_accepted += sum(not one.was_known for one, _ in batch)
                 self._archive([one for one, _ in batch if one.row.is_complete])
@@ -242,9 +242,7 @@ class _Scan:
                 self.progress(done, len(cases))
             self.run.verified_bytes = examined.verified_bytes
 
-    def _judge(
-        self, examined: Examination, batch: Sequence[tuple[Incoming, list[Case]]]
-    ) -> list[history.ReportRecord]:
+    def _judge(self, examined: Examination, batch: Sequence[Group]) -> list[history.ReportRecord]:
         outcomes = {
             id(outcome.case): outcome
             for outcome in examined.judge([case for _, some in batch for case in some])

@@ -1,7 +1,7 @@
 """Dues of cron expressions in time zones; all expectations were worked out by hand."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -306,3 +306,9 @@ def test_the_window_excludes_its_start_and_includes_its_end() -> None:
     assert list(dues(hourly, noon, two)) == [one, two]
     assert list(dues(hourly, noon.replace(microsecond=1), one.replace(microsecond=1))) == [one]
     assert list(dues(hourly, two, noon)) == []
+
+
+@pytest.mark.parametrize("end", ["2025-03-30 01:00", "2025-10-26 01:00", "2026-01-01 00:00"])
+def test_a_window_may_end_at_a_clock_change_or_a_new_year(end: str) -> None:
+    hourly = timetable("@hourly", "Europe/Paris")
+    assert list(dues(hourly, utc(end) - timedelta(hours=1), utc(end))) == [utc(end)]

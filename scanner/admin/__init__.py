@@ -1,0 +1,25 @@
+"""The admin: one file a model; `page`, `filters` and `shown` hold what the pages share."""
+
+from scanner.admin.agent import AgentAdmin
+from scanner.admin.django_job import DjangoJobAdmin
+from scanner.admin.django_job_execution import DjangoJobExecutionAdmin
+from scanner.admin.entry import EntryAdmin
+from scanner.admin.group import GroupAdmin
+from scanner.admin.job import JobAdmin
+from scanner.admin.report import ReportAdmin
+from scanner.admin.run import RunAdmin
+from scanner.admin.status_change import StatusChangeAdmin
+from scanner.admin.user import UserAdmin
+
+__all__ = [
+    "AgentAdmin",
+    "DjangoJobAdmin",
+    "DjangoJobExecutionAdmin",
+    "EntryAdmin",
+    "GroupAdmin",
+    "JobAdmin",
+    "ReportAdmin",
+    "RunAdmin",
+    "StatusChangeAdmin",
+    "UserAdmin",
+]

@@ -1,0 +1,44 @@
+"""The form of an expected backup: what only a form can say better than the model."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from scanner.cycle import Era, Schedule, timetable
+from scanner.errors import ScheduleError
+from scanner.models import ExpectedBackupJob
+
+# A number of any length would be too large for a length of time.
+_MORE_THAN_ANY = 10**7
+
+if TYPE_CHECKING:
+    Base = forms.ModelForm[ExpectedBackupJob]
+else:
+    Base = forms.ModelForm
+
+
+class JobForm(Base):
+    """Refuses, beside its field, each value that the roster would refuse."""
+
+    class Meta:
+        model = ExpectedBackupJob
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        recipients = self.fields.get("notification_recipients")  # none for one who may only look
+        if recipients is not None:
+            recipients.widget.attrs["rows"] = 3
+
+    def clean_grace_minutes(self) -> int | None:
+        """Refuse a grace with which no cycle could be told."""
+        minutes: int | None = self.cleaned_data["grace_minutes"]
+        if minutes is not None:
+            grace = timedelta(minutes=min(minutes, _MORE_THAN_ANY))
+            try:
+                Schedule((Era(timetable("", "UTC"), None),), grace)
+            except ScheduleError as error:
+                raise ValidationError(str(error)) from error
+        return minutes

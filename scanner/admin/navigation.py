@@ -1,0 +1,91 @@
+"""The sidebar in the order of the work, and the style sheet; named in the setting UNFOLD."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.db.models import Model
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from scanner.admin.unfolded import Words
+from scanner.models import (
+    Agent,
+    AgentReport,
+    BackupEntry,
+    ExpectedBackupJob,
+    ScanRun,
+    StatusChange,
+)
+
+Item = tuple[Words, str, type[Model]]
+
+SIDEBAR: tuple[tuple[Words, tuple[Item, ...]], ...] = (
+    (
+        _("Backups"),
+        (
+            (_("Jobs"), "database", ExpectedBackupJob),
+            (_("Entries"), "history", BackupEntry),
+            (_("Status changes"), "swap_horiz", StatusChange),
+        ),
+    ),
+    (
+        _("Scans"),
+        (
+            (_("Reports"), "description", AgentReport),
+            (_("Runs"), "radar", ScanRun),
+            (_("Agents"), "dns", Agent),
+        ),
+    ),
+    (
+        _("Scheduler"),
+        (
+            (_("Schedule"), "schedule", DjangoJob),
+            (_("Executions"), "playlist_play", DjangoJobExecution),
+        ),
+    ),
+    (
+        _("Access"),
+        (
+            (_("Users"), "person", User),
+            (_("Groups"), "group", Group),
+        ),
+    ),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Give the groups of the sidebar with what this user may see."""
+    return [
+        {
+            "title": title,
+            "separator": group > 0,
+            "items": [
+                {"title": words, "icon": icon, "link": _list_of(model)}
+                for words, icon, model in items
+                if _may_see(request, model)
+            ],
+        }
+        for group, (title, items) in enumerate(SIDEBAR)
+    ]
+
+
+def stylesheet(_request: HttpRequest) -> str:
+    """Give the address of our own style sheet."""
+    return static("scanner/admin.css")
+
+
+def favicon(_request: HttpRequest) -> str:
+    """Give the address of the icon in the browser's tab."""
+    return static("scanner/favicon.svg")
+
+
+def _list_of(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def _may_see(request: HttpRequest, model: type[Model]) -> bool:
+    return admin.site.get_model_admin(model).has_view_or_change_permission(request)

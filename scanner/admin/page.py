@@ -1,0 +1,88 @@
+"""What the pages of the admin have in common: their look, and how they count long tables."""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from scanner.admin.unfolded import ModelAdmin
+
+M = TypeVar("M", bound=Model)
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts no further than `most` rows, so that a list of millions opens like one of hundreds.
+
+    What lies beyond is reached by filters.
+    """
+
+    most: ClassVar[int] = 10_000
+    template_name = "scanner/admin/pagination.html"
+
+    @cached_property
+    def _counted(self) -> int:
+        assert isinstance(self.object_list, QuerySet)
+        return self.object_list.order_by()[: self.most + 1].count()
+
+    @cached_property
+    def count(self) -> int:
+        """Give how many rows the pages show."""
+        return min(self._counted, self.most)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are rows that no page shows."""
+        return self._counted > self.most
+
+
+class UncountedList(ChangeList):
+    """A list whose rows are not counted without its filters."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the rows of the page."""
+        super().get_results(request)
+        # Where the two differ, unfold speaks of results and of showing all.
+        self.full_result_count = self.result_count
+
+
+class Page(ModelAdmin[M]):
+    """A page that costs the same number of statements however many rows there are."""
+
+    list_per_page = 50
+    list_filter_submit = True
+    list_fullwidth = True
+    compressed_fields = False
+    # Counts beside each choice of a filter would read the whole table.
+    show_facets = admin.ShowFacets.NEVER
+
+
+class ReadOnlyPage(Page[M]):
+    """A page of what was recorded: nobody adds to it, changes it or deletes from it.
+
+    Sorting by any column would read the whole table; the newest come first.
+    """
+
+    actions = None
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = CappedPaginator
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
+        """Give the list that does not count what it does not show."""
+        return UncountedList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        """Say no: only scans and the scheduler record."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:  # noqa: ARG002
+        """Say no: what was recorded stands."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:  # noqa: ARG002
+        """Say no: what was recorded is kept."""
+        return False

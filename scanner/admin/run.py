@@ -1,0 +1,88 @@
+from django.contrib import admin
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from scanner.admin import shown
+from scanner.admin.filters import StartedDayFilter
+from scanner.admin.page import ReadOnlyPage
+from scanner.admin.shown import column, computed
+from scanner.admin.unfolded import ChoicesFilter
+from scanner.models import ScanRun
+
+_KINDS = {
+    ScanRun.Outcome.RUNNING.value: "info",
+    ScanRun.Outcome.COMPLETE.value: "success",
+    ScanRun.Outcome.INCOMPLETE.value: "warning",
+    ScanRun.Outcome.FAILED.value: "danger",
+    ScanRun.Outcome.INTERRUPTED.value: "danger",
+}
+
+
+@admin.register(ScanRun)
+class RunAdmin(ReadOnlyPage[ScanRun]):
+    """The scans: when, started by what, what they counted, how they ended."""
+
+    list_display = (
+        "started",
+        "trigger",
+        "ending",
+        "took",
+        "verdicts",
+        "reports_accepted",
+        "reports_rejected",
+        "bytes",
+        "problems",
+        "found",
+    )
+    list_filter = (("outcome", ChoicesFilter), ("trigger", ChoicesFilter), StartedDayFilter)
+    ordering = ("-pk",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("trigger", "ending"),
+                    ("started", "finished", "took"),
+                    "only",
+                    "failure",
+                )
+            },
+        ),
+        (
+            _("Verdicts"),
+            {"fields": (("verdicts", "problems"), "bytes", "entries")},
+        ),
+        (
+            _("Reports"),
+            {
+                "fields": (
+                    ("reports_accepted", "reports_rejected"),
+                    ("reports_known", "reports_deferred"),
+                    ("databases_unexpected", "jobs_registered"),
+                )
+            },
+        ),
+        (_("Findings"), {"fields": ("all_findings", "ignored")}),
+    )
+
+    started = column(ScanRun, "started_at", shown.moment)
+    finished = column(ScanRun, "finished_at", shown.moment)
+    verdicts = column(ScanRun, "counts", shown.tally)
+    bytes = column(ScanRun, "verified_bytes", shown.size)
+    failure = column(ScanRun, "error", shown.prose)
+    all_findings = column(ScanRun, "findings", shown.listed)
+    ignored = column(ScanRun, "strangers", shown.listed)
+
+    ending = computed(
+        shown.name_of(ScanRun, "outcome"),
+        lambda run: shown.label(run.get_outcome_display(), _KINDS.get(run.outcome, "")),
+    )
+    took = computed(_("duration"), lambda run: shown.duration(run.seconds))
+    found = column(ScanRun, "findings", len)
+    only = column(
+        ScanRun, "agents", lambda agents: shown.listed(agents) if agents else gettext("all")
+    )
+    entries = computed(
+        _("entries"),
+        lambda run: shown.link_to_entries("run", run.pk, _("the entries that this run recorded")),
+    )

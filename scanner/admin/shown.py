@@ -1,0 +1,189 @@
+"""How a value looks, on every page alike. What comes from an agent is escaped here.
+
+Each function gives HTML that is safe to place into a page.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.db.models import Model
+from django.template.defaultfilters import filesizeformat
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from scanner.admin.unfolded import Words
+from scanner.models import ExpectedBackupJob
+from scanner.models.choices import Reason, Status
+
+NOTHING = mark_safe("—")
+# The kinds of label that unfold knows; "" is the neutral one.
+STATUS_KINDS = {
+    Status.SUCCESS.value: "success",
+    Status.UNCHANGED.value: "info",
+    Status.FAILED.value: "danger",
+    Status.CORRUPT.value: "danger",
+    Status.MISSING.value: "warning",
+    Status.UNKNOWN.value: "",
+}
+WARNINGS: Mapping[str, Words] = {
+    "late": _("late"),
+    "clock_skew": _("clock skew"),
+    "no_checksum": _("no checksum"),
+    "opaque": _("opaque"),
+    "not_in_vault": _("not in the vault"),
+    "size_anomaly": _("unusual size"),
+    "stale_content": _("stale content"),
+}
+_STATUSES: Mapping[str, Words] = dict(Status.choices)
+_REASONS: Mapping[str, Words] = dict(Reason.choices)
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+
+
+def label(words: Words, kind: str = "", *, small: bool = False) -> SafeString:
+    """Give a coloured label; `kind` is success, info, warning, danger, or "" for neutral."""
+    context = {"text": words, "type": kind, "size": "md" if small else ""}
+    return render_to_string("unfold/helpers/label.html", context)
+
+
+def status(value: str) -> SafeString:
+    """Give a status as its coloured label; one that is unknown here as it stands, in neutral."""
+    return label(_STATUSES.get(value, value), STATUS_KINDS.get(value, ""))
+
+
+def reason(value: str) -> SafeString:
+    """Give a reason in words."""
+    return format_html("{}", _REASONS.get(value, value)) if value else NOTHING
+
+
+def warnings(values: Iterable[str]) -> SafeString:
+    """Give an entry's warnings as small labels."""
+    labels = [(label(WARNINGS.get(one, one), "warning", small=True),) for one in values]
+    return format_html_join(" ", "{}", labels) or NOTHING
+
+
+def tally(counts: Mapping[str, int]) -> SafeString:
+    """Give how many verdicts there are of each status, those that there are."""
+    labels = [
+        (label(f"{counts[value]} {words}", STATUS_KINDS[value], small=True),)
+        for value, words in _STATUSES.items()
+        if counts.get(value)
+    ]
+    return format_html_join(" ", "{}", labels) or NOTHING
+
+
+def moment(at: datetime | None) -> SafeString:
+    """Give a time to the minute, in the zone of the site; pointed at, to the second, with zone."""
+    if at is None:
+        return NOTHING
+    local = timezone.localtime(at)
+    return format_html(
+        '<time class="whitespace-nowrap" datetime="{}" title="{}">{}</time>',
+        at.astimezone(UTC).isoformat(timespec="seconds"),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        f"{local:%Y-%m-%d %H:%M}",
+    )
+
+
+def size(count: int | None) -> SafeString:
+    """Give a number of bytes as people read it; pointed at, exactly."""
+    if count is None:
+        return NOTHING
+    exactly = ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": f"{count:,}"}
+    return format_html(
+        '<span class="whitespace-nowrap" title="{}">{}</span>', exactly, filesizeformat(count)
+    )
+
+
+def duration(seconds: float | Decimal | None) -> SafeString:
+    """Give a length of time in its two greatest units."""
+    if seconds is None:
+        return NOTHING
+    if seconds < _MINUTE:
+        words = gettext("%(seconds).1f s") % {"seconds": seconds}
+    elif seconds < _HOUR:
+        minutes, rest = divmod(round(seconds), _MINUTE)
+        words = gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    else:
+        hours, rest = divmod(round(seconds / _MINUTE), _MINUTE)
+        words = gettext("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
+    return format_html('<span class="whitespace-nowrap">{}</span>', words)
+
+
+def place(job: ExpectedBackupJob) -> SafeString:
+    """Give where a backup comes from: the company, and below it city and neighborhood."""
+    return format_html(
+        '<span class="bm-place">{}<small class="text-subtle">{}, {}</small></span>',
+        job.company_name,
+        job.city,
+        job.neighborhood,
+    )
+
+
+def digest(value: str) -> SafeString:
+    """Give a SHA-256 or a path so that it can be compared with the eye."""
+    return format_html("<code>{}</code>", value) if value else NOTHING
+
+
+def prose(value: str | None) -> SafeString:
+    """Give a text of several lines as it stands."""
+    return format_html('<span class="bm-prose">{}</span>', value) if value else NOTHING
+
+
+def listed(values: Iterable[str]) -> SafeString:
+    """Give texts as a list."""
+    lines = format_html_join("", "<li>{}</li>", ((value,) for value in values))
+    return format_html('<ul class="bm-list">{}</ul>', lines) if lines else NOTHING
+
+
+def link_to(model: type[Model], key: int | None, words: Words = "") -> SafeString:
+    """Give a link to the page of a row that need not have been read."""
+    if key is None:
+        return NOTHING
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[key])
+    return format_html('<a class="text-link" href="{}">{}</a>', url, words or f"#{key}")
+
+
+def link_to_entries(field: str, key: int, words: Words) -> SafeString:
+    """Give a link to the list of the entries of a job, a run or a report."""
+    url = reverse("admin:scanner_backupentry_changelist")
+    query = urlencode({f"{field}__id__exact": key})
+    return format_html('<a class="text-link" href="{}?{}">{}</a>', url, query, words)
+
+
+def computed(
+    description: Words, show: Callable[[Any], Any], *, ordering: str | None = None
+) -> Callable[[object, Any], Any]:
+    """Give a page's method that shows what `show` makes of a row."""
+
+    @admin.display(description=description, ordering=ordering)
+    def shown(_page: object, row: Any) -> Any:
+        return show(row)
+
+    return shown
+
+
+def column(
+    model: type[Model], field: str, show: Callable[[Any], Any], *, sortable: bool = False
+) -> Callable[[object, Any], Any]:
+    """Give a page's method that shows a field under its own name."""
+    return computed(
+        name_of(model, field),
+        lambda row: show(getattr(row, field)),
+        ordering=field if sortable else None,
+    )
+
+
+def name_of(model: type[Model], field: str) -> Words:
+    """Give the name of a field for people."""
+    words: Words = getattr(model._meta.get_field(field), "verbose_name", field)
+    return words

@@ -1,0 +1,109 @@
+"""A row's text -> the values of a job's fields, column by column."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+
+from scanner.errors import ScheduleError
+from scanner.job_import.table import REQUIRED
+from scanner.models import ExpectedBackupJob
+from scanner.pipeline.deposit import agent_identity
+from scanner.pipeline.text import clean_name, quote
+from scanner.roster import STATED_FIELDS
+
+TRUE: Final = frozenset({"true", "yes", "1", "vrai", "oui"})
+FALSE: Final = frozenset({"false", "no", "0", "faux", "non"})
+YEARS: Final = range(1900, 2100)
+MOST_DIGITS: Final = 9
+
+_NOT_STATED = {field.name for field in ExpectedBackupJob._meta.fields} - set(STATED_FIELDS)
+
+
+def read_values(cells: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Give the values of the columns that a row has, and what is wrong with the others.
+
+    An empty cell is the field's default: a blank schedule, the server's zone and grace, active.
+    """
+    values: dict[str, Any] = {}
+    problems = [f"{column} is missing" for column in REQUIRED if not cells.get(column)]
+    for column, text in cells.items():
+        if column in REQUIRED and not text:
+            continue
+        try:
+            values[column] = _READERS.get(column, _line)(text)
+        except ValueError as error:
+            problems.append(f"{column}: {error}")
+    return values, problems
+
+
+def faults_of(job: ExpectedBackupJob) -> list[str]:
+    """Give what is wrong with a job as a whole; uniqueness is left to the caller."""
+    try:
+        job.full_clean(exclude=_NOT_STATED, validate_unique=False, validate_constraints=False)
+        job.calendar  # noqa: B018 - it refuses a grace out of range
+    except ValidationError as error:
+        return [
+            f"{column}: {' '.join(words)}" for column, words in sorted(error.message_dict.items())
+        ]
+    except ScheduleError as error:
+        return [f"grace_minutes: {error}"]
+    return []
+
+
+def _line(text: str) -> str:
+    if clean_name(text, len(text) + 10) != text:
+        raise ValueError(f"found {quote(text)}, expected one line without control characters")
+    return text
+
+
+def _agent(text: str) -> str:
+    return agent_identity(_line(text))
+
+
+def _year(text: str) -> int | None:
+    year = _whole(text)
+    if text and year not in YEARS:
+        raise ValueError(f"found {quote(text)}, expected a year from {YEARS[0]} to {YEARS[-1]}")
+    return year
+
+
+def _minutes(text: str) -> int | None:
+    minutes = _whole(text)
+    if text and minutes is None:
+        raise ValueError(f"found {quote(text)}, expected a whole number of minutes, 0 or more")
+    return minutes
+
+
+def _whole(text: str) -> int | None:
+    is_whole = text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS
+    return int(text) if is_whole else None
+
+
+def _truth(text: str) -> bool:
+    word = text.lower()
+    if word and word not in TRUE and word not in FALSE:
+        raise ValueError(f"found {quote(text)}, expected yes or no (oui, non, true, false, 1, 0)")
+    return word not in FALSE
+
+
+def _recipients(text: str) -> str:
+    addresses = text.replace(",", " ").replace(";", " ").split()
+    for address in addresses:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ValueError(
+                f"{quote(address)} is no e-mail address; separate several with commas"
+            ) from None
+    return ", ".join(dict.fromkeys(addresses))
+
+
+_READERS: Final[dict[str, Callable[[str], Any]]] = {
+    "agent_id": _agent,
+    "year": _year,
+    "grace_minutes": _minutes,
+    "is_active": _truth,
+    "notification_recipients": _recipients,
+}

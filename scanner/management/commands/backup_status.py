@@ -1,0 +1,62 @@
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+from django.utils.timesince import timesince
+from rich.text import Text
+
+from scanner import board
+from scanner.management import output
+from scanner.management.exits import exit_codes
+from scanner.models import ExpectedBackupJob
+
+COLUMNS = ("Place", "Database", "Status", "Reason", "Since", "Last good", "Age", "Next deadline")
+
+
+class Command(BaseCommand):
+    help = (
+        "Show each expected backup's state. Exit codes: 0; 1 with --problems, an active one is "
+        "in a problem status; 2 it could not be told."
+    )
+
+    requires_system_checks: tuple[str, ...] = ()  # exit_codes() checks
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--problems", action="store_true", help="only those in trouble")
+        parser.add_argument("--json", action="store_true", help="print a JSON array of objects")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        now = timezone.now()
+        with exit_codes(self):
+            jobs = board.job_states(problems_only=options["problems"])
+        if options["json"]:
+            states = [board.job_as_data(job, now=now) for job in jobs]
+            self.stdout.write(json.dumps(states, ensure_ascii=False))
+        elif jobs:
+            rows = (_row(job, now) for job in jobs)
+            output.console(self.stdout).print(output.table(COLUMNS, rows))
+        else:
+            self.stdout.write("No problems." if options["problems"] else "No expected backups yet.")
+        if options["problems"] and jobs:
+            sys.exit(1)
+
+
+def _row(job: ExpectedBackupJob, now: datetime) -> Iterator[str | Text]:
+    good = job.last_good_at
+    yield f"{job.company_name} / {job.city} / {job.neighborhood}"
+    yield job.database_name
+    yield output.coloured(job.status).append("" if job.is_active else " (paused)", style="dim")
+    yield job.reason
+    yield _local(job.status_since)
+    yield _local(good)
+    yield timesince(good, now, depth=1).replace("\xa0", " ") if good else ""
+    yield _local(job.deadline_at)
+
+
+def _local(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M}" if at else ""

@@ -1,0 +1,161 @@
+"""Rows in any number for the admin's pages, written in bulk."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Permission, User
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from scanner.models import (
+    Agent,
+    AgentReport,
+    BackupEntry,
+    ExpectedBackupJob,
+    ScanRun,
+    StatusChange,
+)
+from tests.scanning import NOW
+
+MODELS = (
+    ExpectedBackupJob,
+    BackupEntry,
+    StatusChange,
+    AgentReport,
+    ScanRun,
+    Agent,
+    DjangoJob,
+    DjangoJobExecution,
+)
+HISTORY = MODELS[1:]
+LIST = "/admin/{0._meta.app_label}/{0._meta.model_name}/"
+
+
+def write(count: int, *, text: str = "x", first: int = 0) -> None:
+    """Write `count` rows of each kind that belong together; `text` stands wherever one may."""
+    numbers = range(first, first + count)
+    runs = ScanRun.objects.bulk_create(
+        ScanRun(
+            trigger="schedule",
+            outcome="incomplete",
+            started_at=NOW,
+            finished_at=NOW + timedelta(seconds=75),
+            counts={"SUCCESS": 3, "MISSING": 1},
+            findings=[f"finding {text}"],
+            strangers=[f"stranger {text}"],
+            agents=[f"agent {text}"],
+            error=f"error {text}",
+        )
+        for _ in numbers
+    )
+    reports = AgentReport.objects.bulk_create(
+        AgentReport(
+            agent_id=f"AGENT_{number}_{text}",
+            file_name=f"{text}.json",
+            sha256=f"{number:064}",
+            size=2048,
+            arrived_at=NOW,
+            recorded_at=NOW,
+            operation_end=NOW,
+            overall=text[:20],
+            state="rejected" if number % 2 else "accepted",
+            reason=f"reason {text}",
+            run=run,
+        )
+        for number, run in zip(numbers, runs, strict=True)
+    )
+    jobs = ExpectedBackupJob.objects.bulk_create(
+        ExpectedBackupJob(
+            company_name=f"Company {number % 7} {text}",
+            city=f"City {number % 5} {text}",
+            neighborhood=f"Neighborhood {text}",
+            database_name=f"db_{number:04}_{text}",
+            agent_id=f"AGENT_{number}_{text}",
+            schedule="30 2 * * *",
+            notification_recipients=text,
+            created_at=NOW,
+            due_at=NOW,
+            deadline_at=NOW,
+            status="CORRUPT",
+            reason="hash_mismatch",
+            last_good_at=NOW,
+            last_size=5_000_000,
+        )
+        for number in numbers
+    )
+    entries = BackupEntry.objects.bulk_create(
+        BackupEntry(
+            job=job,
+            run=run,
+            report=report,
+            agent_id=job.agent_id,
+            cycle_due=NOW,
+            recorded_at=NOW,
+            status="CORRUPT",
+            reason="hash_mismatch",
+            warnings=["late", f"warning {text}"],
+            message=f"message {text}",
+            staged_name=f"staged {text}",
+            claimed_size=10,
+            size=11,
+            claimed_sha256="a" * 64,
+            sha256="b" * 64,
+            vault_path=f"path {text}",
+        )
+        for job, run, report in zip(jobs, runs, reports, strict=True)
+    )
+    for job, entry in zip(jobs, entries, strict=True):
+        job.last_entry = entry
+    ExpectedBackupJob.objects.bulk_update(jobs, ["last_entry"], batch_size=100)
+    StatusChange.objects.bulk_create(
+        StatusChange(
+            job=entry.job,
+            entry=entry,
+            old_status="SUCCESS",
+            new_status="CORRUPT",
+            new_reason=text[:30],
+            changed_at=NOW,
+        )
+        for entry in entries
+    )
+    Agent.objects.bulk_create(
+        Agent(name=f"AGENT_{number}_{text}", first_seen_at=NOW, last_seen_at=NOW)
+        for number in numbers
+    )
+    tasks = DjangoJob.objects.bulk_create(
+        DjangoJob(id=f"task-{number}-{text}", next_run_time=NOW, job_state=b"")
+        for number in numbers
+    )
+    DjangoJobExecution.objects.bulk_create(
+        DjangoJobExecution(
+            job=task,
+            status=f"status {text}",
+            run_time=NOW,
+            duration=2,
+            exception=f"exception {text}",
+            traceback=f"traceback {text}",
+        )
+        for task in tasks
+    )
+
+
+def add_entries(job: ExpectedBackupJob, count: int) -> None:
+    """Give a job some more history."""
+    run = ScanRun.objects.create(trigger="command", started_at=NOW)
+    BackupEntry.objects.bulk_create(
+        BackupEntry(
+            job=job,
+            run=run,
+            agent_id=job.agent_id,
+            recorded_at=NOW,
+            status="SUCCESS",
+            message=f"message {number}",
+        )
+        for number in range(count)
+    )
+
+
+def staff(*permissions: str) -> User:
+    """Make somebody who may log in and do what the permissions say, like view_backupentry."""
+    user = User.objects.create_user("staff", password="secret", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    assert user.user_permissions.count() == len(permissions)
+    return user

@@ -1,0 +1,418 @@
+"""The page of expected backups: the list, the switch, the actions, the form."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError
+from django.test import Client
+
+from scanner import roster
+from scanner.models import BackupEntry, ExpectedBackupJob
+from tests.admin.rows import LIST, add_entries, staff, write
+from tests.scanning import make_job
+
+pytestmark = pytest.mark.django_db
+
+JOBS = LIST.format(ExpectedBackupJob)
+ADD = f"{JOBS}add/"
+FIELDS = {
+    "company_name": "Acme",
+    "city": "Douala",
+    "neighborhood": "Newbell",
+    "database_name": "acme_2025",
+    "agent_id": "acme_douala_newbell",
+    "schedule": "30 2 * * *",
+    "is_active": "on",
+}
+
+
+def page_of(job: ExpectedBackupJob, what: str = "change") -> str:
+    return f"{JOBS}{job.pk}/{what}/"
+
+
+def html(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def names(client: Client, query: str) -> list[str]:
+    """Give the databases in the list."""
+    page = html(client, f"{JOBS}?{query}")
+    found = re.findall(r"field-database_name.*?<a [^>]*>([^<]*)</a>", page, re.DOTALL)
+    return [name.strip() for name in found]
+
+
+def switch(client: Client, job: ExpectedBackupJob, active: str, query: str = "") -> Any:
+    return client.post(page_of(job, "switch") + query, {"active": active})
+
+
+# --- The list -------------------------------------------------------------------------------------
+
+
+def test_the_list_tells_how_each_job_stands(admin_client: Client) -> None:
+    write(1)
+    page = html(admin_client, JOBS)
+    for text in ("db_0000_x", "Company 0 x", "City 0 x", "Corrupt", "checksum mismatch", "late"):
+        assert text in page
+    assert "4.8\xa0MB" in page
+    assert "2026-03-02 12:00" in page
+
+
+def test_the_list_counts_the_active_jobs_in_each_status(admin_client: Client) -> None:
+    write(4)
+    ExpectedBackupJob.objects.filter(pk=ExpectedBackupJob.objects.first().pk).update(  # type: ignore[union-attr]
+        is_active=False
+    )
+    page = html(admin_client, JOBS)
+    counts = re.findall(r"status__exact=(\w+)\"[^>]*>\s*<strong>(\d+)</strong>", page)
+    assert dict(counts)["CORRUPT"] == "3"
+    assert dict(counts)["SUCCESS"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status__exact=MISSING", ["b"]),
+        ("status__exact=MISSING&status__exact=UNKNOWN", ["a", "b", "c"]),
+        ("company_name=ACME", ["a", "b"]),
+        ("company_name=ACME&city=DOUALA", ["a"]),
+        ("neighborhood=CENTRE", ["c"]),
+        ("company_name=ACM", []),
+        ("is_active__exact=0", ["c"]),
+        ("is_active__exact=1", ["a", "b"]),
+        ("q=yaounde", ["b"]),
+        ("q=acme+douala", ["a"]),
+        ("q=NORDIS_GAROUA_CENTRE", ["c"]),
+    ],
+)
+def test_the_list_is_filtered_and_searched(
+    admin_client: Client, query: str, found: list[str]
+) -> None:
+    make_job("a", "ACME_DOUALA_NEWBELL")
+    b = make_job("b", "ACME_YAOUNDE_BASTOS")
+    make_job("c", "NORDIS_GAROUA_CENTRE", is_active=False)
+    ExpectedBackupJob.objects.filter(pk=b.pk).update(status="MISSING", reason="no_report")
+    assert names(admin_client, query) == found
+
+
+@pytest.mark.parametrize("query", ["city=%00", "o=99", "nonsense=1", "status__exact=%3Cscript%3E"])
+def test_a_query_that_makes_no_sense_is_no_error(admin_client: Client, query: str) -> None:
+    assert admin_client.get(f"{JOBS}?{query}", follow=True).status_code == 200
+
+
+def places(client: Client, query: str) -> Any:
+    response = client.get(f"{JOBS}places/?{query}")
+    return response.json() if response.status_code == 200 else response.status_code
+
+
+def test_a_place_filter_offers_what_the_other_parts_leave(admin_client: Client) -> None:
+    for agent in ("ACME_DOUALA_NEWBELL", "ACME_DOUALA_AKWA", "ACME_YAOUNDE_BASTOS", "B_KRIBI_X"):
+        make_job("one", agent)
+
+    def offered(query: str) -> list[str]:
+        return [result["id"] for result in places(admin_client, query)["results"]]
+
+    assert offered("part=company_name") == ["ACME", "B"]
+    assert offered("part=city&company_name=ACME") == ["DOUALA", "YAOUNDE"]
+    assert offered("part=neighborhood&company_name=ACME&city=DOUALA") == ["AKWA", "NEWBELL"]
+    assert offered("part=city&term=kri") == ["KRIBI"]
+    page = html(admin_client, f"{JOBS}?company_name=ACME")
+    assert f"{JOBS}places/?part=city&amp;company_name=ACME" in page
+    assert "KRIBI" not in re.search(r"<select.*name=\"city\".*?</select>", page, re.DOTALL)[0]  # type: ignore[index]
+
+
+def test_a_place_filter_gives_thousands_of_values_by_pages(admin_client: Client) -> None:
+    for number in range(25):
+        make_job("one", f"ACME_CITY{number:02}_X")
+    first, second = (places(admin_client, f"part=city&page={page}") for page in (1, 2))
+    assert len(first["results"]) == 20
+    assert first["pagination"]["more"]
+    assert len(second["results"]) == 5
+    assert not second["pagination"]["more"]
+
+
+@pytest.mark.parametrize("query", ["part=agent_id", "", "part=city&page=x", "part=city&page=-1"])
+def test_a_place_filter_answers_nothing_else(admin_client: Client, query: str) -> None:
+    assert places(admin_client, query) == 400
+
+
+def test_who_may_see_nothing_is_told_no_places(client: Client) -> None:
+    client.force_login(staff())
+    assert places(client, "part=city") == 403
+
+
+# --- Switching ------------------------------------------------------------------------------------
+
+
+def test_the_switch_in_the_list_pauses_a_job_and_starts_it_again(admin_client: Client) -> None:
+    job = make_job(schedule="30 2 * * *")
+    row = re.search(rf'<button[^>]*id="job-{job.pk}"[^>]*>', html(admin_client, JOBS))
+    assert row is not None
+    assert 'role="switch"' in row[0]
+    assert 'aria-checked="true"' in row[0]
+    assert f'formaction="{page_of(job, "switch")}"' in row[0]
+    assert 'name="active" value="0"' in row[0]
+
+    switch(admin_client, job, "0")
+    paused = ExpectedBackupJob.objects.get()
+    assert not paused.is_active
+    assert paused.deadline_at is None
+    assert 'aria-checked="false"' in html(admin_client, JOBS)
+
+    switch(admin_client, job, "1")
+    active = ExpectedBackupJob.objects.get()
+    assert active.is_active
+    assert active.deadline_at is not None
+
+
+def test_the_switch_leads_back_to_the_list_as_it_was(admin_client: Client) -> None:
+    job = make_job()
+    page = html(admin_client, f"{JOBS}?city=DOUALA&p=1")
+    action = re.search(r'formaction="([^"]*)"', page)
+    assert action is not None
+    response = admin_client.post(action[1].replace("&amp;", "&"), {"active": "0"})
+    assert response["Location"] == f"{JOBS}?city=DOUALA&p=1#job-{job.pk}"
+
+
+def test_switching_to_what_a_job_is_already_changes_nothing(admin_client: Client) -> None:
+    job = make_job(schedule="30 2 * * *")
+    switch(admin_client, job, "1")
+    before = job.deadline_at
+    job.refresh_from_db()
+    assert job.is_active
+    assert job.deadline_at == before
+    assert not LogEntry.objects.exists()
+
+
+def test_the_switch_is_on_record(admin_client: Client) -> None:
+    job = make_job()
+    switch(admin_client, job, "0")
+    entry = LogEntry.objects.get()
+    assert entry.object_id == str(job.pk)
+    assert entry.get_change_message() == "Changed Active."
+
+
+@pytest.mark.parametrize("active", ["", "2", "true"])
+def test_the_switch_wants_to_know_whereto(admin_client: Client, active: str) -> None:
+    assert switch(admin_client, make_job(), active).status_code == 400
+
+
+def test_the_switch_is_not_thrown_by_looking(admin_client: Client) -> None:
+    job = make_job()
+    assert admin_client.get(page_of(job, "switch")).status_code == 405
+    job.refresh_from_db()
+    assert job.is_active
+
+
+def test_the_switch_of_a_job_that_is_gone_is_not_found(admin_client: Client) -> None:
+    job = make_job()
+    url = page_of(job, "switch")
+    job.delete()
+    assert admin_client.post(url, {"active": "0"}).status_code == 404
+
+
+def test_the_switch_is_safe_from_other_sites() -> None:
+    job = make_job()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(staff("view_expectedbackupjob", "change_expectedbackupjob"))
+    assert switch(client, job, "0").status_code == 403
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', html(client, JOBS))
+    assert token is not None
+    form = {"active": "0", "csrfmiddlewaretoken": token[1]}
+    assert client.post(page_of(job, "switch"), form).status_code == 302
+
+
+def test_who_may_only_look_cannot_switch(client: Client) -> None:
+    job = make_job()
+    client.force_login(staff("view_expectedbackupjob"))
+    page = html(client, JOBS)
+    assert 'role="switch"' not in page
+    assert 'value="pause"' not in page
+    assert switch(client, job, "0").status_code == 403
+    client.post(JOBS, {"action": "pause", "_selected_action": [str(job.pk)]})
+    job.refresh_from_db()
+    assert job.is_active
+
+
+def test_many_jobs_are_paused_and_activated_at_once(admin_client: Client) -> None:
+    jobs = [make_job(f"db_{number}", schedule="@daily") for number in range(3)]
+
+    def act(action: str, chosen: list[ExpectedBackupJob]) -> str:
+        data = {"action": action, "_selected_action": [str(job.pk) for job in chosen]}
+        return admin_client.post(JOBS, data, follow=True).content.decode()
+
+    assert "2 jobs paused." in act("pause", jobs[:2])
+    assert list(ExpectedBackupJob.objects.filter(is_active=True)) == [jobs[2]]
+    assert "They all were so already." in act("pause", jobs[:2])
+    assert "1 job activated." in act("activate", jobs[1:])
+    states = ExpectedBackupJob.objects.order_by("pk").values_list("is_active", "deadline_at")
+    assert [(active, deadline is not None) for active, deadline in states] == [
+        (False, False),
+        (True, True),
+        (True, True),
+    ]
+    assert LogEntry.objects.count() == 3
+
+
+def test_an_action_reaches_the_jobs_on_other_pages_too(admin_client: Client) -> None:
+    write(60)
+    first = ExpectedBackupJob.objects.values_list("pk", flat=True)[0]
+    data = {"action": "pause", "_selected_action": [str(first)], "select_across": "1"}
+    page = admin_client.post(JOBS, data, follow=True).content.decode()
+    assert "60 jobs paused." in page
+    assert not ExpectedBackupJob.objects.filter(is_active=True).exists()
+
+
+def test_jobs_are_not_deleted_by_the_dozen(admin_client: Client) -> None:
+    make_job()
+    assert "delete_selected" not in html(admin_client, JOBS)
+
+
+# --- The form -------------------------------------------------------------------------------------
+
+
+def test_a_new_job_awaits_its_next_cycle(admin_client: Client) -> None:
+    response = admin_client.post(ADD, FIELDS)
+    assert response.status_code == 302
+    job = ExpectedBackupJob.objects.get()
+    assert job.agent_id == "ACME_DOUALA_NEWBELL"
+    awaited = job.calendar.first_ending_after(job.created_at)
+    assert awaited is not None
+    assert (job.due_at, job.deadline_at) == (awaited.due, awaited.deadline)
+
+
+def test_a_changed_job_keeps_what_scans_found(admin_client: Client) -> None:
+    job = make_job(schedule="30 2 * * *")
+    add_entries(job, 1)
+    entry = BackupEntry.objects.get()
+    ExpectedBackupJob.objects.filter(pk=job.pk).update(status="SUCCESS", last_entry=entry)
+    data = {**FIELDS, "database_name": job.database_name, "grace_minutes": "5"}
+    assert admin_client.post(page_of(job), data).status_code == 302
+    job.refresh_from_db()
+    assert job.grace_minutes == 5
+    assert job.due_at is not None
+    assert job.deadline_at == job.due_at + job.grace
+    assert job.status == "SUCCESS"
+    assert job.last_entry == entry
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("schedule", "99 2 * * *", "cannot be read"),
+        ("schedule", "0 0 30 2 *", "cannot be read"),
+        ("schedule", "every day", "2 field(s)"),
+        ("time_zone", "Africa/Atlantis", "is unknown"),
+        ("time_zone", "../etc/passwd", "is unknown"),
+        ("grace_minutes", "600000", "expected 0 minutes to 366 days"),
+        ("grace_minutes", "-1", "greater than or equal to 0"),
+        ("grace_minutes", "9" * 40, "expected 0 minutes to 366 days"),
+        ("database_name", "", "This field is required."),
+        ("database_name", "x" * 201, "at most 200 characters"),
+        ("company_name", "nul\0", "Null characters are not allowed."),
+        ("year", "MMXXV", "Enter a whole number."),
+    ],
+)
+@pytest.mark.parametrize("exists", [False, True])
+def test_what_the_roster_refuses_is_said_beside_the_field(
+    admin_client: Client, exists: bool, field: str, value: str, error: str
+) -> None:
+    url = page_of(make_job("OTHER")) if exists else ADD
+    response = admin_client.post(url, {**FIELDS, field: value})
+    assert response.status_code == 200
+    [said] = response.context["adminform"].form.errors[field]
+    assert error in said
+    assert not ExpectedBackupJob.objects.exclude(database_name="OTHER").exists()
+
+
+def test_one_database_of_an_agent_is_expected_once(admin_client: Client) -> None:
+    make_job("acme_2025")
+    response = admin_client.post(ADD, FIELDS)
+    assert response.status_code == 200
+    assert "This agent&#x27;s database is expected already." in response.content.decode()
+
+
+@pytest.mark.parametrize("refusal", [IntegrityError, "validation"])
+def test_a_rival_who_was_quicker_makes_no_error(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, refusal: Any
+) -> None:
+    rivals = [ExpectedBackupJob(**{**FIELDS, "agent_id": "ACME_DOUALA_NEWBELL", "is_active": True})]
+    real = roster.save
+
+    def save(job: ExpectedBackupJob, **arguments: Any) -> None:
+        """Let the rival come between the form's look and the saving, once."""
+        if rivals:
+            rival = rivals.pop()
+            if refusal is IntegrityError:
+                raise IntegrityError("UNIQUE constraint failed")
+            real(rival, **arguments)
+        real(job, **arguments)
+
+    monkeypatch.setattr(roster, "save", save)
+    # The rival's row goes with the transaction that it spoils, so that the second try succeeds.
+    assert admin_client.post(ADD, FIELDS).status_code == 302
+    assert ExpectedBackupJob.objects.count() == 1
+
+
+def test_the_form_shows_the_last_entries_with_the_way_to_each(admin_client: Client) -> None:
+    job = make_job()
+    assert "all of them" not in html(admin_client, page_of(job))
+    add_entries(job, 25)
+    page = html(admin_client, page_of(job))
+    section = page[page.index('id="last-entries"') :]
+    links = [int(key) for key in re.findall(r"/admin/scanner/backupentry/(\d+)/change/", section)]
+    assert links == list(BackupEntry.objects.order_by("-pk").values_list("pk", flat=True)[:20])
+    assert "message 24" in section
+    assert "message 4<" not in section
+    assert f"?job__id__exact={job.pk}" in section
+
+
+def test_a_job_is_saved_although_entries_came_meanwhile(admin_client: Client) -> None:
+    job = make_job()
+    add_entries(job, 3)
+    html(admin_client, page_of(job))
+    add_entries(job, 30)
+    data = {**FIELDS, "database_name": job.database_name, "year": "2025"}
+    assert admin_client.post(page_of(job), data).status_code == 302
+
+
+def test_who_may_only_look_sees_the_form_without_one(client: Client) -> None:
+    job = make_job(schedule="30 2 * * *")
+    client.force_login(staff("view_expectedbackupjob"))
+    page = html(client, page_of(job))
+    assert "30 2 * * *" in page
+    assert 'name="schedule"' not in page
+    assert client.post(page_of(job), FIELDS).status_code == 403
+
+
+# --- Deleting -------------------------------------------------------------------------------------
+
+
+def test_a_job_without_a_history_can_be_deleted(admin_client: Client) -> None:
+    job = make_job()
+    assert page_of(job, "delete") in html(admin_client, page_of(job))
+    html(admin_client, page_of(job, "delete"))
+    assert admin_client.post(page_of(job, "delete"), {"post": "yes"}).status_code == 302
+    assert not ExpectedBackupJob.objects.exists()
+
+
+def test_of_a_job_with_a_history_the_page_says_to_pause_it_instead(admin_client: Client) -> None:
+    job = make_job("<script>alert(1)</script>")
+    add_entries(job, 1)
+    assert page_of(job, "delete") not in html(admin_client, page_of(job))
+    for ask in (admin_client.get, admin_client.post):
+        response = ask(page_of(job, "delete"), {"post": "yes"}, follow=True)
+        page = response.content.decode()
+        assert "has a history, which is kept. Pause it instead" in page
+        assert "<script>alert(1)</script>" not in page
+    assert ExpectedBackupJob.objects.exists()
+
+
+def test_who_may_not_delete_cannot(client: Client) -> None:
+    job = make_job()
+    client.force_login(staff("view_expectedbackupjob", "change_expectedbackupjob"))
+    assert client.post(page_of(job, "delete"), {"post": "yes"}).status_code == 403
+    assert ExpectedBackupJob.objects.exists()

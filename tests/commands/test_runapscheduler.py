@@ -1,0 +1,174 @@
+"""`runapscheduler` as a process of its own, on each database."""
+
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.agent import Agent
+from tests.process import MANAGE, PATIENCE, environment, fresh_postgres, fresh_sqlite, manage
+
+EXECUTIONS = "SELECT status FROM django_apscheduler_djangojobexecution ORDER BY run_time"
+JOBS = "SELECT id, next_run_time FROM django_apscheduler_djangojob"
+RUNS = "SELECT trigger, outcome FROM scanner_scanrun ORDER BY id"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of a database with empty tables."""
+    if request.param == "sqlite":
+        return fresh_sqlite(tmp_path)
+    return fresh_postgres(request.getfixturevalue("postgres_url"))
+
+
+def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)) as session:
+            return session.execute(query).fetchall()
+    with psycopg.connect(url) as session:
+        return session.execute(query.encode()).fetchall()
+
+
+def time_of_day(at: str | datetime) -> str:
+    """Give the time in UTC of what the database tells: SQLite a text, PostgreSQL a time."""
+    return at[11:19] if isinstance(at, str) else f"{at.astimezone(UTC):%T}"
+
+
+class Running:
+    """A scheduler's process, with what it has logged so far."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", log: Path, url: str) -> None:
+        self.process = process
+        self.url = url
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, query: str, expected: list[tuple[Any, ...]]) -> None:
+        give_up = time.monotonic() + PATIENCE
+        while (found := rows(self.url, query)) != expected:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < give_up, f"{found}\n{self.log}"
+            time.sleep(0.05)
+
+    def wait_for_words(self, words: str) -> None:
+        give_up = time.monotonic() + PATIENCE
+        while words not in self.log:
+            assert time.monotonic() < give_up, self.log
+            time.sleep(0.05)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def scheduler(url: str, folder: Path, **variables: str) -> Iterator[Running]:
+    """Run the command during the block; whatever is left of it then is killed."""
+    log = folder / "scheduler.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*MANAGE, "runapscheduler"],
+            env=environment(DATABASE_URL=url, **variables),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield Running(process, log, url)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_it_scans_at_once_and_stops_when_told(
+    database_url: str, deposit_root: Path, tmp_path: Path
+) -> None:
+    with scheduler(database_url, tmp_path) as running:
+        running.wait_for(EXECUTIONS, [("Executed",)])
+        assert running.stop() == 0
+        assert rows(database_url, RUNS) == [("schedule", "complete")]
+        assert "the scheduler is stopped" in running.log
+        assert "Traceback" not in running.log
+
+
+def test_ctrl_c_stops_it_too(deposit_root: Path, tmp_path: Path) -> None:
+    with scheduler(fresh_sqlite(tmp_path), tmp_path) as running:
+        running.wait_for(EXECUTIONS, [("Executed",)])
+        assert running.stop(signal.SIGINT) == 0
+
+
+def test_a_scan_that_cannot_run_does_not_end_it(
+    database_url: str, deposit_root: Path, tmp_path: Path
+) -> None:
+    deposit_root.rmdir()
+    with scheduler(database_url, tmp_path) as running:
+        running.wait_for(EXECUTIONS, [("Error!",)])
+        assert rows(database_url, RUNS) == [("schedule", "failed")]
+        assert running.stop() == 0
+
+
+def test_a_restart_neither_moves_the_next_run_nor_adds_a_job(
+    database_url: str, deposit_root: Path, tmp_path: Path
+) -> None:
+    midnight = {"SCANNER_INTERVAL_MINUTES": "1440"}
+    for runs in range(1, 4):
+        with scheduler(database_url, tmp_path, **midnight) as running:
+            running.wait_for(EXECUTIONS, [("Executed",)] * runs)
+            assert running.stop() == 0
+        [(job, due)] = rows(database_url, JOBS)
+        assert (job, time_of_day(due)) == ("scan", "00:00:00")
+
+
+def test_told_twice_it_waits_for_no_scan_and_says_so_in_the_history(
+    database_url: str, deposit_root: Path, tmp_path: Path
+) -> None:
+    ended = datetime.now(UTC)
+    agent = Agent(deposit_root)
+    # A file of nothing but holes takes no room, and long to read.
+    with agent.stage("acme_2025.sql", b"").open("wb") as file:
+        file.truncate(size := 1 << 40)
+    claim = agent.claim(b"", ended, "", "small.sql", staged_file_name="acme_2025.sql")
+    claim["BACKUP"]["size"] = claim["COMPRESS"]["size"] = size
+    agent.report({"ACME_2025": claim}, ended)
+    with scheduler(database_url, tmp_path, AUTO_REGISTER="active") as running:
+        running.wait_for("SELECT COUNT(*) FROM scanner_expectedbackupjob", [(1,)])
+        running.process.send_signal(signal.SIGTERM)
+        # Two signals at once may be one.
+        running.wait_for_words("a running scan has 25 seconds to end")
+        assert running.stop() == 0
+        assert rows(database_url, RUNS) == [("schedule", "interrupted")]
+        assert rows(database_url, EXECUTIONS) == [("Error!",)]
+        assert rows(database_url, "SELECT holder FROM scanner_lease") == [("",)]
+
+
+def test_a_wrong_setting_is_told_in_words(tmp_path: Path) -> None:
+    url = fresh_sqlite(tmp_path)
+    done = manage("runapscheduler", DATABASE_URL=url, SCANNER_INTERVAL_MINUTES="0")
+    assert done.returncode == 2
+    assert "SCANNER_INTERVAL_MINUTES: found 0; expected a whole number from 1" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_without_its_tables_is_told_in_words(tmp_path: Path) -> None:
+    done = manage("runapscheduler", DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    assert done.returncode == 2
+    assert "manage.py migrate" in done.stdout + done.stderr
+    assert "no such table" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_away_is_told_in_words() -> None:
+    done = manage("runapscheduler", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 2
+    assert "refused" in done.stderr
+    assert "Traceback" not in done.stderr
