@@ -10,9 +10,9 @@ from datetime import datetime
 
 from scanner import board
 from scanner.cycle import Cycle
-from scanner.history import Judged
 from scanner.models import ExpectedBackupJob
 from scanner.pipeline.verdict import no_report
+from scanner.state import Judged
 
 MOST_CYCLES = 31
 

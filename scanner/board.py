@@ -95,6 +95,14 @@ def arrivals(agent: str, sha256: str) -> list[datetime]:
     return list(reports.order_by("arrived_at").values_list("arrived_at", flat=True))
 
 
+def rejections(agent: str, file_name: str) -> list[datetime]:
+    """Give when each report of this agent that had this name and was rejected arrived."""
+    reports = AgentReport.objects.filter(
+        agent_id=agent, file_name=file_name, state=AgentReport.State.REJECTED.value
+    )
+    return list(reports.order_by("arrived_at").values_list("arrived_at", flat=True))
+
+
 def last_named(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
     """Give the latest operation end on record for each (agent, staged name)."""
     wanted = set(names)

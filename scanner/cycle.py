@@ -34,7 +34,7 @@ from scanner.timetable import Timetable, dues, time_zone, timetable
 
 __all__ = ["Cycle", "Era", "Schedule", "Timetable", "time_zone", "timetable"]
 
-_MAX_GRACE = timedelta(days=366)
+MAX_GRACE = timedelta(days=366)
 # No schedule has dues outside this range: arithmetic near the ends of datetime would overflow.
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -79,9 +79,9 @@ class Schedule:
     grace: timedelta
 
     def __post_init__(self) -> None:
-        if not timedelta() <= self.grace <= _MAX_GRACE:
+        if not timedelta() <= self.grace <= MAX_GRACE:
             raise ScheduleError(
-                f"the grace is {self.grace}: expected 0 minutes to {_MAX_GRACE.days} days; "
+                f"the grace is {self.grace}: expected 0 minutes to {MAX_GRACE.days} days; "
                 "correct the job's grace"
             )
         ends = [era.until for era in self.eras]

@@ -12,21 +12,18 @@ from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from scanner import board, conf, history
+from scanner import board, conf
 from scanner.cases import Case, StagedFile, claimed_content_sizes, newest_naming
+from scanner.copies import NOT_COPIED, copy_staged
 from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
-from scanner.history import Judged
-from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.pipeline import vault, verdict
-from scanner.pipeline.archive import Codec
-from scanner.pipeline.deposit import AgentFolder, FileClock, changed_at, open_staged
+from scanner.pipeline.deposit import FileClock, changed_at, open_staged
 from scanner.pipeline.text import clean
 from scanner.pipeline.verdict import Baseline, Evidence, Verdict
 from scanner.pipeline.verification import Measurement, measure
+from scanner.state import Judged
 
 logger = logging.getLogger(__name__)
-
-_NOT_COPIED = "; not copied yet: "
 
 
 @dataclass(slots=True)
@@ -196,7 +193,7 @@ class Examination:
                 clock_skew=case.end.clock_skew,
             )
             return _judged(case, decision)
-        baseline = self._baseline(case.job)
+        baseline = self._baseline(case)
         decision = verdict.decide(
             case.claim, found, baseline=baseline, late=case.is_late, clock_skew=case.end.clock_skew
         )
@@ -207,8 +204,11 @@ class Examination:
             judged.vault_path = vault_path
         return judged
 
-    def _baseline(self, job: ExpectedBackupJob) -> Baseline | None:
-        good = job.last_good_entry
+    def _baseline(self, case: Case) -> Baseline | None:
+        good = case.job.last_good_entry
+        if good is not None and good.report_id == case.incoming.row.pk:
+            # The very backup that is judged again: what it was compared with then, counts again.
+            good = good if good.status == verdict.Status.UNCHANGED else None
         if good is None or not vault.is_there(self._vault, good.vault_path):
             return None
         return Baseline(good.sha256, good.content_sha256 or None, good.vault_path)
@@ -225,7 +225,7 @@ class Examination:
             futures.append(
                 (
                     outcome,
-                    self._pool.submit(_copy, staged, job, ended, found.sha256, found.codec),
+                    self._pool.submit(copy_staged, staged, job, ended, found.sha256, found.codec),
                 )
             )
         for outcome, future in futures:
@@ -237,55 +237,6 @@ class Examination:
                 _note_not_in_vault(outcome.judged, str(error))
             except (DepositError, OSError) as error:
                 outcome.judged, outcome.why_not = None, _words(error)
-
-
-def retry_copies(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence) -> None:
-    """Copy the good backups that a scan before this run could not write to the vault.
-
-    One that still cannot be written keeps no other from it. A staged file that is another one by
-    now can never be copied: its entry keeps the warning.
-    """
-    homes = {folder.agent: folder for folder in folders}
-    settled: list[BackupEntry] = []
-    for entry in board.pending_copies():
-        if entry.agent_id not in homes or entry.run_id == run.pk:
-            continue
-        staged = (homes[entry.agent_id], entry.staged_name)
-        try:
-            entry.vault_path = _copy(
-                staged, entry.job, entry.operation_end, entry.sha256, Codec(entry.codec)
-            )
-        except VaultError as error:
-            logger.warning("a copy goes on waiting: %s", error)
-            continue
-        except (FileChanged, FileAbsent, UnsafeFile):
-            logger.warning("%s is gone: it cannot be copied any more", entry.staged_name)
-        except OSError:
-            logger.exception("%s cannot be read for its copy", entry.staged_name)
-            continue
-        else:
-            entry.warnings = [
-                word for word in entry.warnings if word != verdict.Warning.NOT_IN_VAULT
-            ]
-            entry.message = entry.message.partition(_NOT_COPIED)[0]
-        entry.vault_pending = False
-        settled.append(entry)
-    if settled:
-        history.record_copies(settled, fence=fence)
-
-
-def _copy(
-    staged: StagedFile,
-    job: ExpectedBackupJob,
-    ended: datetime | None,
-    sha256: str,
-    codec: Codec,
-) -> str:
-    assert ended is not None  # a good entry has a report, and so an end
-    folder, name = staged
-    path = vault.copy_path(job.place, job.database_name, ended, vault.extension_of(name, codec))
-    with open_staged(folder, name) as stream:
-        return str(vault.promote(stream, conf.vault_root(), path, sha256))
 
 
 def _judged(case: Case, decision: Verdict, found: Evidence | None = None) -> Judged:
@@ -307,7 +258,7 @@ def _note_not_in_vault(judged: Judged, words: str) -> None:
     judged.verdict = replace(
         before,
         warnings=(*before.warnings, verdict.Warning.NOT_IN_VAULT),
-        message=f"{before.message}{_NOT_COPIED}{words}",
+        message=f"{before.message}{NOT_COPIED}{words}",
     )
 
 

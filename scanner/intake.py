@@ -4,7 +4,7 @@ import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scanner import board, conf
@@ -12,16 +12,17 @@ from scanner.cycle import time_zone
 from scanner.errors import DepositError, FileAbsent, MalformedReport, UnsafeFile
 from scanner.models import AgentReport, ExpectedBackupJob
 from scanner.pipeline.deposit import (
+    REJECTED,
     FileClock,
     ReportFile,
     agent_identity,
-    archive_report,
     read_report,
-    reject_report,
+    stamp_of,
 )
 from scanner.pipeline.document import MAX_REPORT_BYTES
 from scanner.pipeline.operation_end import resolve_end, time_in_name
 from scanner.pipeline.report import NotJson, Report, parse
+from scanner.pipeline.shelves import archive_report, reject_report
 from scanner.pipeline.text import clean_name
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def read(
     for file in files:
         agent = file.folder.agent
         try:
+            file = replace(file, stamp=stamp_of(file))
             content, arrived = read_report(file, MAX_REPORT_BYTES + 1, clock)
         except (FileAbsent, UnsafeFile):
             continue  # it went, or changed into what is no report, since it was listed
@@ -132,24 +134,48 @@ def _sort(intake: Intake, fresh: list[tuple[ReportFile, Report, AgentReport]]) -
     """Tell the reports that are recorded already from the others; two copies count as one."""
     stored = board.known_reports(key for _, _, row in fresh if (key := _key(row)))
     judged = board.judged_jobs([row for row in stored.values() if not row.is_complete])
-    taken: set[board.ReportKey | None] = set()
+    taken: dict[board.ReportKey | None, AgentReport] = {}
     for file, report, row in fresh:
         key = _key(row)
         known = stored.get(key) if key else None
         if key in taken or (known is not None and known.is_complete):
-            intake.known.append(Incoming(file, report, known or row, was_known=True))
+            intake.known.append(
+                Incoming(file, report, taken.get(key) or known or row, was_known=True)
+            )
         elif known is not None:
             jobs = frozenset(judged.get(known.pk, ()))
             intake.unread.append(Incoming(file, report, known, was_known=True, judged_jobs=jobs))
         else:
             intake.unread.append(Incoming(file, report, row, was_known=False))
-        taken.add(key)
+        taken.setdefault(key, known or row)
+    _put_in_order(intake.unread)
 
 
 def _key(row: AgentReport) -> board.ReportKey | None:
     if row.operation_end is None:
         return None
     return (row.agent_id, row.sha256, row.operation_end)
+
+
+def judge_again(intake: Intake) -> list[Incoming]:
+    """Let the known reports be judged once more, each once; give the further copies of them."""
+    keys = {_key(one.row) for one in intake.unread}
+    twins = []
+    for one in intake.known:
+        if _key(one.row) in keys:
+            twins.append(one)
+            continue
+        keys.add(_key(one.row))
+        one.row.attempt += 1
+        intake.unread.append(one)
+    intake.known = []
+    _put_in_order(intake.unread)
+    return twins
+
+
+def _put_in_order(reports: list[Incoming]) -> None:
+    """Let the oldest operation be judged first: later ones are compared with what it left."""
+    reports.sort(key=lambda one: (one.row.operation_end, one.row.arrived_at))
 
 
 def archive(reports: Iterable[Incoming]) -> list[str]:
@@ -187,4 +213,6 @@ def _first_arrival(file: ReportFile, sha256: str, seen: datetime) -> datetime:
     if not file.shelf:
         return seen
     arrivals = board.arrivals(file.folder.agent, sha256)
+    if not arrivals and file.shelf == REJECTED:  # corrected by hand: it arrived as what it was
+        arrivals = board.rejections(file.folder.agent, clean_name(file.name, 255))
     return max((at for at in arrivals if at <= seen), default=min(arrivals, default=seen))

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from scanner import absence, board, conf, examination, history, intake, journal, lease, roster
+from scanner import absence, board, conf, copies, history, intake, journal, lease, roster
 from scanner.cases import Case, Group, case_of, failed_operations, in_batches, without_filled
 from scanner.conf import AutoRegister
 from scanner.errors import DepositRootUnavailable, UnknownAgent
@@ -26,6 +26,7 @@ from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.models.choices import Status
 from scanner.pipeline import deposit, matching
 from scanner.pipeline.deposit import Deposit, FileClock, ReportFile
+from scanner.pipeline.text import escaped
 
 logger = logging.getLogger(__name__)
 
@@ -104,19 +105,17 @@ class _Scan:
         self._examine(groups)
         self._archive(found.known)
         self._reject(found)
-        examination.retry_copies(tree.folders, self.run, fence=self.fence)
-        looked_at = [one for one in tree.folders if one.agent not in tree.unreadable]
-        history.record_agents({one.agent: one.has_log for one in looked_at}, now=self.now)
+        copies.retry(tree.folders, self.run, fence=self.fence)
+        seen = {agent: log for agent, log in tree.logs.items() if agent not in tree.unreadable}
+        history.record_agents(seen, now=self.now)
         self._count()
 
     def again(self, files: Sequence[ReportFile]) -> None:
         jobs = board.jobs_of({file.folder.agent for file in files})
         found = self._read(files, jobs)
-        for incoming in found.known:
-            incoming.row.attempt += 1
-        found.unread += found.known
-        found.known = []
+        twins = intake.judge_again(found)
         self._examine(self._match(found, jobs))
+        self._archive(twins)
         self._reject(found)
         self._count()
 
@@ -137,12 +136,12 @@ class _Scan:
                     f"no agent {', '.join(sorted(unknown))}: neither a folder in "
                     f"{conf.deposit_root()} nor an expected backup has this name"
                 )
-        for folder in tree.folders:
-            if seen.get(folder.agent) and not folder.has_log:
-                tree.unreadable[folder.agent] = f"{folder.name}/log/ has vanished"
+        for agent, has_log in tree.logs.items():
+            if seen.get(agent) and not has_log:
+                tree.unreadable[agent] = f"{agent}/log/ has vanished"
         for agent, why in sorted(tree.unreadable.items()):
             self._find(f"agent {agent} was not looked at, its jobs are left as they were: {why}")
-        self.run.strangers = list(tree.strangers)
+        self.run.strangers = [escaped(name) for name in tree.strangers]
         for name in history.new_strangers(self.run):
             logger.warning(
                 "%s/ in the deposit tree is not COMPANY_CITY_NEIGHBORHOOD: ignored", name
@@ -156,7 +155,6 @@ class _Scan:
         self.run.reports_known = len(found.known)
         self.run.reports_rejected = len(found.rejected)
         self.run.reports_deferred = found.deferred.total()
-        found.unread.sort(key=lambda one: (one.row.operation_end, one.row.arrived_at))
         return found
 
     def _match(self, found: Intake, jobs: list[ExpectedBackupJob]) -> list[Group]:
@@ -275,7 +273,7 @@ class _Scan:
 
     def _find(self, finding: str) -> None:
         logger.warning("%s", finding)
-        self.run.findings.append(finding)
+        self.run.findings.append(escaped(finding))
 
     def _tally(self, entries: Sequence[BackupEntry]) -> None:
         self.counts.update(entry.status for entry in entries)

@@ -72,7 +72,12 @@ class Agent:
         return partial.rename(self.databases / file_name)
 
     def claim(
-        self, dump: bytes, ended: datetime, extension: str = ".gz", file_name: str = "", **changes: Any
+        self,
+        dump: bytes,
+        ended: datetime,
+        extension: str = ".gz",
+        file_name: str = "",
+        **changes: Any,
     ) -> dict[str, Any]:
         """Stage a dump and give the canonical claim about it; `changes` replace parts of it."""
         packed = PACK[extension](dump)

@@ -10,12 +10,13 @@ import pytest
 from scanner import history
 from scanner.cycle import Cycle
 from scanner.errors import LeaseLost
-from scanner.history import Judged, ReportRecord
+from scanner.history import ReportRecord
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, ScanRun, StatusChange
 from scanner.pipeline.archive import Codec
 from scanner.pipeline.report import Claim, StepClaim
 from scanner.pipeline.verdict import Reason, Status, Verdict
 from scanner.pipeline.verification import ArchiveState, Measurement
+from scanner.state import Judged
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db

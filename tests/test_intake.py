@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from scanner import intake
 from scanner.intake import Intake
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob
-from scanner.pipeline import deposit
+from scanner.pipeline import deposit, shelves
 from scanner.pipeline.deposit import ReportFile
 from scanner.scan import reprocess
 from tests.agent import Agent, set_time
@@ -197,7 +197,6 @@ def test_a_known_report_that_comes_again_is_archived_beside_the_first(deposit_ro
     assert names == [f"20260302_100000_A{number}.json" for number in (".1", ".2", "")]
 
 
-@pytest.mark.xfail(strict=True, reason="a shelf takes a name a thousand times and no more")
 def test_an_agent_that_never_changes_its_reports_name_is_archived_for_ever(
     deposit_root: Path,
 ) -> None:
@@ -205,11 +204,11 @@ def test_an_agent_that_never_changes_its_reports_name_is_archived_for_ever(
     drop(deposit_root, "HORODATAGE_A.json", REPORT)
     archive = Agent(deposit_root, AGENT).log / deposit.ARCHIVE
     archive.mkdir()
-    for number in range(deposit.MAX_SAME_NAME):
+    for number in range(shelves.MAX_SAME_NAME):
         name = "HORODATAGE_A.json" if number == 0 else f"HORODATAGE_A.{number}.json"
         (archive / name).write_text("earlier")
     assert run_scan().outcome == "complete"
-    assert len(list(archive.iterdir())) == deposit.MAX_SAME_NAME + 1
+    assert len(list(archive.iterdir())) == shelves.MAX_SAME_NAME + 1
 
 
 def test_a_rejected_report_that_is_put_back_is_tried_again(deposit_root: Path) -> None:
@@ -241,7 +240,6 @@ def test_an_archived_report_is_judged_again_as_of_its_first_arrival(deposit_root
     assert AgentReport.objects.count() == 1
 
 
-@pytest.mark.xfail(strict=True, reason="two copies of a report are judged again as two attempts")
 def test_two_archived_copies_of_a_report_are_judged_again_once(deposit_root: Path) -> None:
     job = make_job()
     for _ in range(2):
@@ -253,7 +251,6 @@ def test_two_archived_copies_of_a_report_are_judged_again_once(deposit_root: Pat
     assert AgentReport.objects.get().attempt == 2
 
 
-@pytest.mark.xfail(strict=True, reason="two copies of a report are judged again as two attempts")
 def test_two_rejected_copies_of_a_report_that_is_good_by_now_are_judged_once(
     deposit_root: Path,
 ) -> None:

@@ -97,6 +97,7 @@ def test_of_two_that_take_a_free_lease_at_once_one_gets_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The rival comes in between our look at the row and our taking it."""
+
     def rival_first() -> object:
         Lease.objects.filter(name=NAME).update(token=50, holder="rival")
         return uuid4()

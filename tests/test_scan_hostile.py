@@ -347,7 +347,6 @@ def test_a_report_is_archived_under_whatever_name_it_has(deposit_root: Path, nam
     assert stored.isprintable()
 
 
-@pytest.mark.xfail(strict=True, reason="a report is moved by its name, whatever it is by then")
 @pytest.mark.parametrize("first", [report(), '{"databases": '])
 def test_a_report_that_is_replaced_while_the_scan_runs_is_read_by_the_next(
     deposit_root: Path, first: str
@@ -434,7 +433,6 @@ def test_a_linked_agents_folder_is_not_entered(deposit_root: Path, tmp_path: Pat
     assert elsewhere.reported[0].exists()
 
 
-@pytest.mark.xfail(strict=True, reason="each of an agent's folders is asked for its log/")
 def test_an_empty_folder_in_another_letter_case_does_not_hide_an_agent(deposit_root: Path) -> None:
     job = make_job("EVIL_2025", EVIL, schedule="0 11 * * *", grace_minutes=30, now=EARLIER)
     Agent(deposit_root, EVIL.lower()).log.mkdir(parents=True)
@@ -617,7 +615,6 @@ def test_a_staged_file_that_cannot_be_read_waits_and_its_neighbours_do_not(
     assert not other.reported[0].exists()
 
 
-@pytest.mark.xfail(strict=True, reason="what may not be opened is taken for a file")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_unsafe_even_if_it_cannot_be_opened(
@@ -695,7 +692,6 @@ def test_no_log_line_holds_a_control_character(deposit_root: Path, tmp_path: Pat
     assert "rejected c.json of agent EVIL_DOUALA_AKWA: not UTF-8" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="names of folders and files are printed as they are")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape"])
 def test_the_table_for_people_holds_no_control_character(deposit_root: Path, encoding: str) -> None:
@@ -711,16 +707,7 @@ def test_the_table_for_people_holds_no_control_character(deposit_root: Path, enc
     "database",
     [
         "sqlite",
-        pytest.param(
-            "postgres",
-            marks=(
-                pytest.mark.postgres,
-                pytest.mark.xfail(
-                    strict=True,
-                    reason="a name that is not UTF-8 goes into a JSON column as it is",
-                ),
-            ),
-        ),
+        pytest.param("postgres", marks=pytest.mark.postgres),
     ],
 )
 def test_a_name_that_no_text_can_hold_does_not_end_a_scan(
@@ -739,16 +726,7 @@ def test_a_name_that_no_text_can_hold_does_not_end_a_scan(
     "database",
     [
         "sqlite",
-        pytest.param(
-            "postgres",
-            marks=(
-                pytest.mark.postgres,
-                pytest.mark.xfail(
-                    strict=True,
-                    reason="an identity may be longer than its column",
-                ),
-            ),
-        ),
+        pytest.param("postgres", marks=pytest.mark.postgres),
     ],
 )
 def test_an_agents_name_that_grows_in_upper_case_does_not_end_a_scan(

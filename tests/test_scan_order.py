@@ -21,7 +21,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from scanner import examination, history, intake, lease, roster
+from scanner import copies, examination, history, intake, lease, roster, state
 from scanner.models import (
     Agent,
     AgentReport,
@@ -30,7 +30,7 @@ from scanner.models import (
     ScanRun,
     StatusChange,
 )
-from scanner.pipeline import deposit, vault, verification
+from scanner.pipeline import deposit, shelves, vault, verification
 from tests import agent as field
 from tests.agent import dump_of, set_time
 from tests.scanning import NOW, make_job, run_scan, verdicts
@@ -286,10 +286,10 @@ MOMENTS = [
     Moment("before", history, "_record_entries", 2),
     Moment("after", history, "_record_entries", 2),
     Moment("after", history, "_record_entries", 3),
-    Moment("before", history, "_apply", 3),
+    Moment("before", state, "apply", 3),
     Moment("after", history, "record", 1),
     Moment("after", history, "record", 2),
-    Moment("after", deposit, "_reserve", 1),
+    Moment("after", shelves, "_reserve", 1),
     Moment("before", intake, "archive_report", 1),
     Moment("after", intake, "archive_report", 1),
     Moment("after", intake, "archive_report", 2),
@@ -303,7 +303,7 @@ MOMENTS = [
     Moment("after", deposit, "_write_reason", 1),
     Moment("after", intake, "reject_report", 1),
     Moment("after", deposit, "_write_reason", 2),
-    Moment("before", examination, "retry_copies"),
+    Moment("before", copies, "retry"),
     Moment("before", history, "record_copies"),
     Moment("after", history, "record_copies"),
     Moment("before", history, "record_agents"),

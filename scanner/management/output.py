@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from scanner.pipeline.text import escaped
 from scanner.scan import Progress as Watch
 
 COLOURS = {
@@ -41,7 +42,7 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> Table
     """Give a table; strings are shown as they are, whatever markup an agent put into them."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        shown.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(escaped(cell)) for cell in row))
     return shown
 
 

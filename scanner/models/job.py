@@ -1,17 +1,21 @@
+import re
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from scanner import conf
-from scanner.cycle import Era, Schedule, time_zone, timetable
+from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.choices import Status
-from scanner.pipeline.deposit import Place, agent_identity
+from scanner.pipeline.deposit import Place, agent_identity, place_of
 
+FIRST_YEAR, LAST_YEAR = 1900, 2099
 PROBLEM_STATUSES = (Status.FAILED.value, Status.CORRUPT.value, Status.MISSING.value)
 
 
@@ -148,17 +152,27 @@ class ExpectedBackupJob(models.Model):
     def clean(self) -> None:
         """Refuse what could never be evaluated, naming the field."""
         self.agent_id = agent_identity(self.agent_id)
-        problems: dict[str, str] = {}
-        try:
-            time_zone(self.time_zone or conf.agent_time_zone())
-        except ScheduleError as error:
-            problems["time_zone"] = str(error)
-        try:
-            timetable(self.schedule, "UTC")
-        except ScheduleError as error:
-            problems["schedule"] = str(error)
+        problems = {name: words for name, words in self._problems() if words}
         if problems:
             raise ValidationError(problems)
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        """Give what is wrong with each field, empty where nothing is."""
+        yield "time_zone", _error_of(time_zone, self.zone_name)
+        yield "schedule", _error_of(timetable, self.schedule, "UTC")
+        grace = self.grace_minutes
+        most = MAX_GRACE // timedelta(minutes=1)
+        if grace is not None and not 0 <= grace <= most:
+            yield "grace_minutes", f"{grace}: expected 0 to {most}, or nothing."
+        if self.year is not None and not FIRST_YEAR <= self.year <= LAST_YEAR:
+            yield "year", f"{self.year}: expected {FIRST_YEAR} to {LAST_YEAR}, or nothing."
+        if place_of(self.agent_id) is None:
+            yield "agent_id", f"{self.agent_id!r}: expected COMPANY_CITY_NEIGHBORHOOD."
+        for address in filter(None, re.split(r"[,\s]+", self.notification_recipients)):
+            try:
+                validate_email(address)
+            except ValidationError:
+                yield "notification_recipients", f"{address!r} is not an e-mail address."
 
     @property
     def place(self) -> Place:
@@ -187,3 +201,11 @@ class ExpectedBackupJob(models.Model):
     @property
     def is_problem(self) -> bool:
         return self.status in PROBLEM_STATUSES
+
+
+def _error_of(read: Callable[..., object], *words: str) -> str:
+    try:
+        read(*words)
+    except ScheduleError as error:
+        return str(error)
+    return ""

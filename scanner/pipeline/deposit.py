@@ -6,10 +6,9 @@ are opened anew for each file, so that a long scan holds no descriptors on thous
 """
 
 import os
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
@@ -20,15 +19,14 @@ from scanner.errors import (
     FileAbsent,
     UnsafeFile,
 )
-from scanner.pipeline.openat import descend, open_directory, open_regular
+from scanner.pipeline.openat import Stamp, descend, open_regular, stamp
 
 LOG = "log"
 ARCHIVE = "_archive"
 REJECTED = "_rejected"
-REASON_SUFFIX = ".reason.txt"
 STAGED_FOLDERS = ("databases", "database")
-MAX_NAME_BYTES = 255
-MAX_SAME_NAME = 1000
+MAX_AGENT = 200
+"""Characters; upper case may have more of them than the folder's name. As long as agent_id."""
 
 FileClock = Callable[[os.stat_result], datetime]
 
@@ -71,6 +69,7 @@ class ReportFile:
     folder: AgentFolder
     name: str
     shelf: str = ""
+    stamp: Stamp | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,14 @@ class Deposit:
     reports: tuple[ReportFile, ...]
     unreadable: dict[str, str]
     strangers: tuple[str, ...]
+
+    @property
+    def logs(self) -> dict[str, bool]:
+        """Whether each agent has a `log/`; its folder may stand there in several letter cases."""
+        logs: dict[str, bool] = {}
+        for folder in self.folders:
+            logs[folder.agent] = logs.get(folder.agent, False) or folder.has_log
+        return logs
 
 
 def agent_identity(name: str) -> str:
@@ -115,7 +122,7 @@ def walk(root: Path, only: frozenset[str] | None = None) -> Deposit:
             if entry.is_symlink():
                 strangers.append(entry.name)
             continue
-        if place_of(entry.name) is None or not _is_text(entry.name):
+        if place_of(entry.name) is None or not _can_be_known(entry.name):
             strangers.append(entry.name)
             continue
         agent = agent_identity(entry.name)
@@ -156,9 +163,15 @@ def read_report(
     Raise FileAbsent when it has gone, UnsafeFile when it is no regular file, OSError when this
     server cannot read it.
     """
-    with _log(file) as log, open_regular(log, file.name) as stream:
+    with open_log(file) as log, open_regular(log, file.name) as stream:
         arrived = clock(os.fstat(stream.fileno()))
         return stream.read(most), arrived
+
+
+def stamp_of(file: ReportFile) -> Stamp:
+    """Tell what lies there now from what may replace it. Raise as `read_report` does."""
+    with open_log(file) as log:
+        return stamp(log, file.name)
 
 
 @contextmanager
@@ -180,83 +193,7 @@ def open_staged(folder: AgentFolder, name: str) -> Iterator[BufferedReader]:
     raise FileAbsent(f"{name!r:.200} is not in {folder.name}/{STAGED_FOLDERS[0]}/")
 
 
-def archive_report(file: ReportFile) -> str:
-    """Move a recorded report into `_archive/`, never over another; give the name it has there.
-
-    Raise UnsafeFile or OSError when it cannot be moved; the report is then where it was.
-    """
-    return _move(file, ARCHIVE, reason=None)
-
-
-def reject_report(file: ReportFile, reason: str) -> str:
-    """Move a report into `_rejected/` with its reason beside it; give the name it has there.
-
-    Raise as `archive_report` does.
-    """
-    return _move(file, REJECTED, reason=reason)
-
-
-def _move(file: ReportFile, shelf: str, reason: str | None) -> str:
-    """Move without ever replacing another file.
-
-    1. Reserve the target with an empty file made by O_EXCL; a name already taken gets a number,
-       and an empty file is what a kill left of this very step, so it is taken over.
-    2. Write the reason beside it.
-    3. Rename over the reservation, in one step: a link and an unlink would, when killed between,
-       leave a report that seems to have arrived later than it did.
-    """
-    with descend(file.folder.root, file.folder.name, LOG) as log, _log(file) as source:
-        with suppress(FileExistsError):
-            os.mkdir(shelf, 0o755, dir_fd=log)
-        target = open_directory(log, shelf)
-        try:
-            if file.shelf == shelf:
-                name = file.name
-            else:
-                name = _reserve(target, file.name)
-            if reason is not None:
-                _write_reason(target, _cut(name, REASON_SUFFIX), reason)
-            if file.shelf != shelf:
-                os.rename(file.name, name, src_dir_fd=source, dst_dir_fd=target)
-                if file.shelf == REJECTED:
-                    with suppress(FileNotFoundError):
-                        os.unlink(_cut(file.name, REASON_SUFFIX), dir_fd=source)
-            return name
-        finally:
-            os.close(target)
-
-
-def _reserve(directory: int, name: str) -> str:
-    stem, dot, extension = name.rpartition(".")
-    for number in range(MAX_SAME_NAME):
-        candidate = name if number == 0 else _cut(stem, f".{number}{dot}{extension}")
-        try:
-            os.close(
-                os.open(candidate, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=directory)
-            )
-        except FileExistsError:
-            status = os.stat(candidate, dir_fd=directory, follow_symlinks=False)
-            if not stat.S_ISREG(status.st_mode) or status.st_size:
-                continue
-        return candidate
-    raise UnsafeFile(f"{MAX_SAME_NAME} files named like {name!r:.200} are there already")
-
-
-def _write_reason(directory: int, name: str, reason: str) -> None:
-    with suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=directory)
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
-    with os.fdopen(os.open(name, flags, 0o644, dir_fd=directory), "w", encoding="utf-8") as stream:
-        stream.write(reason + "\n")
-
-
-def _cut(stem: str, ending: str) -> str:
-    """Join both, shortening the stem so that the name fits a directory entry."""
-    room = MAX_NAME_BYTES - len(os.fsencode(ending))
-    return os.fsdecode(os.fsencode(stem)[:room]) + ending
-
-
-def _log(file: ReportFile) -> AbstractContextManager[int]:
+def open_log(file: ReportFile) -> AbstractContextManager[int]:
     shelf = (file.shelf,) if file.shelf else ()
     return descend(file.folder.root, file.folder.name, LOG, *shelf)
 
@@ -287,9 +224,6 @@ def _report_names(root: Path, folder: str, *shelf: str) -> Iterator[str]:
         raise AgentUnreadable(f"{where}/ cannot be read: {error.strerror}") from error
 
 
-def _is_text(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _can_be_known(name: str) -> bool:
+    """Tell whether an agent can be named by its folder's name, in reports, tables and columns."""
+    return name.isprintable() and len(agent_identity(name)) <= MAX_AGENT

@@ -8,7 +8,6 @@ from typing import Generic, TypeVar
 from scanner.pipeline.deposit import agent_identity
 from scanner.pipeline.report import Claim
 
-
 J = TypeVar("J")
 
 

@@ -8,11 +8,14 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
 from scanner.errors import FileAbsent, UnsafeFile
+
+Stamp = tuple[int, int, int]
+"""Inode, change time, size: what tells a file from one that replaced it."""
 
 
 @contextmanager
@@ -62,8 +65,25 @@ def open_regular(directory: int, name: str) -> BufferedReader:
             raise UnsafeFile(f"{name!r:.200} is longer than a file's name can be") from None
         if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENODEV):
             raise UnsafeFile(f"{name!r:.200} is a link, a device or a socket") from None
+        if error.errno == errno.EACCES and not _is_regular(directory, name):
+            raise UnsafeFile(f"{name!r:.200} is not a regular file") from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UnsafeFile(f"{name!r:.200} is not a regular file")
     return os.fdopen(descriptor, "rb")
+
+
+def stamp(directory: int, name: str) -> Stamp:
+    """Tell what lies under a name now from what may replace it. Raise FileAbsent if it is gone."""
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        raise FileAbsent(f"{name!r:.200} is not there any more") from None
+    return (status.st_ino, status.st_ctime_ns, status.st_size)
+
+
+def _is_regular(directory: int, name: str) -> bool:
+    with suppress(OSError):
+        return stat.S_ISREG(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    return True

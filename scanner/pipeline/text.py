@@ -12,6 +12,7 @@ QUOTE_LIMIT = 80
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_NEWLINE_AND_TAB = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Python joins the halves of a valid pair while it decodes, so those still found are alone.
+_UNSHOWN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -36,6 +37,14 @@ def clean_name(text: str, limit: int) -> str:
         return kept
     mark = "~" + hashlib.sha256(kept.encode()).hexdigest()[:8]
     return kept[: limit - len(mark)] + mark
+
+
+def escaped(text: str) -> str:
+    """Return a text with what no terminal and no database should get written as an escape.
+
+    Newlines stay. It is for names of files and folders, which must be told as they are.
+    """
+    return _UNSHOWN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def is_absent(value: object) -> bool:

@@ -74,6 +74,13 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
         """Whether the thread that starts the jobs runs; `running` only says that it should."""
         return self._thread is not None and self._thread.is_alive()
 
+    def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - as the library has it
+        """Begin nothing more; with `wait`, return when the last run has ended."""
+        # The library would take a job that it is just about to begin for one that is not there.
+        with self._jobstores_lock:
+            self.pause()
+        super().shutdown(wait)
+
     def _process_jobs(self) -> float:
         try:
             with fresh_connections():
@@ -94,7 +101,6 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
         return LONGEST_WAIT_SECONDS if wait is None else min(wait, LONGEST_WAIT_SECONDS)
 
     def _look_for_work(self) -> float | None:
-        # Whoever shuts down holds this lock while the last runs end: nothing may be begun by then.
         with self._jobstores_lock:
             if self.state != STATE_RUNNING:
                 return None

@@ -342,9 +342,6 @@ def test_a_report_that_is_rejected_again_stays_with_its_reason(deposit_root: Pat
     assert sorted(file.name for file in shelf.iterdir()) == ["bad.json", "bad.json.reason.txt"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="known reports are judged in the order in which they are given"
-)
 def test_reports_judged_again_together_are_judged_in_the_order_of_their_ends(
     deposit_root: Path,
 ) -> None:
@@ -363,7 +360,6 @@ def test_reports_judged_again_together_are_judged_in_the_order_of_their_ends(
     assert [entry.status for entry in entries] == ["SUCCESS", "UNCHANGED"]
 
 
-@pytest.mark.xfail(strict=True, reason="a backup that is judged again is compared with itself")
 def test_a_good_backup_judged_again_is_no_change_of_itself(
     deposit_root: Path, vault_root: Path
 ) -> None:
@@ -393,7 +389,6 @@ def test_an_unchanged_backup_judged_again_is_unchanged(
     assert len([file for file in vault_root.rglob("*") if file.is_file()]) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a corrected report arrives when it is corrected")
 def test_a_corrected_report_arrived_when_it_was_first_seen(deposit_root: Path) -> None:
     make_job(**DAILY)
     again(corrected(Agent(deposit_root)).name)

@@ -13,14 +13,13 @@ from scanner.pipeline.deposit import (
     AgentFolder,
     Place,
     ReportFile,
-    archive_report,
     changed_at,
     open_staged,
     place_of,
     read_report,
-    reject_report,
     walk,
 )
+from scanner.pipeline.shelves import archive_report, reject_report
 
 AGENT = "ACME_DOUALA_NEWBELL"
 MOST = 2**20

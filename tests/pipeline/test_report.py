@@ -256,9 +256,7 @@ class TestSteps:
         assert a_step(value) == (StepClaim(), ())
 
     @pytest.mark.parametrize(("value", "status"), [(True, True), (False, False), ("KO", False)])
-    def test_a_step_that_is_a_bare_status_counts_as_that(
-        self, value: object, status: bool
-    ) -> None:
+    def test_a_step_that_is_a_bare_status_counts_as_that(self, value: object, status: bool) -> None:
         assert a_step(value) == (StepClaim(status=status), ())
 
     @pytest.mark.parametrize("value", [3, "done", [{"status": False}]], ids=repr)

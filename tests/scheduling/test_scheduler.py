@@ -159,12 +159,33 @@ def test_nothing_is_begun_while_it_stops(gate: Gate, caplog: pytest.LogCaptureFi
 
 def test_a_restart_within_the_misfire_grace_of_a_slot_scans_once() -> None:
     start_scheduler()
+    eventually(lambda: statuses() == ["Executed"])
     shutdown_scheduler()
     make_due_from_outside(timedelta(seconds=5))
     start_scheduler()
+    eventually(lambda: len(statuses()) > 1)
     shutdown_scheduler()
     assert statuses() == ["Executed", "Executed"]
     assert outcomes() == ["complete", "complete"]
+
+
+def test_stopped_while_it_begins_a_scan_it_lets_it_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stopping = threading.Thread(target=shutdown_scheduler)
+    get_due_jobs = JobStore.get_due_jobs
+
+    def stop_meanwhile(store: JobStore, now: datetime) -> Any:
+        stopping.start()
+        stopping.join(0.2)  # it cannot end before us, but has the time to do harm
+        return get_due_jobs(store, now)
+
+    monkeypatch.setattr(JobStore, "get_due_jobs", stop_meanwhile)
+    start_scheduler()
+    eventually(lambda: stopping.ident is not None)
+    stopping.join()
+    assert statuses() == ["Executed"]
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 def test_when_the_job_store_cannot_be_read_nothing_is_started(
@@ -336,7 +357,7 @@ def test_an_outage_is_outlived_whatever_it_hits(
 
 def test_a_worker_keeps_no_connection_whatever_it_ran() -> None:
     executor = engine.Executor()
-    executor._pool.submit(connection.ensure_connection).result()
+    executor._pool.submit(lambda: connection.ensure_connection()).result()  # noqa: PLW0108
     assert executor._pool.submit(lambda: connection.connection).result() is None
     executor.shutdown()
 

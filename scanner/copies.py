@@ -1,0 +1,67 @@
+"""Good backups on their way into the vault, and those that could not be written at first."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+
+from scanner import board, conf, history
+from scanner.cases import StagedFile
+from scanner.errors import FileAbsent, FileChanged, UnsafeFile, VaultError
+from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
+from scanner.pipeline import vault, verdict
+from scanner.pipeline.archive import Codec
+from scanner.pipeline.deposit import AgentFolder, open_staged
+
+logger = logging.getLogger(__name__)
+
+NOT_COPIED = "; not copied yet: "
+
+
+def copy_staged(
+    staged: StagedFile,
+    job: ExpectedBackupJob,
+    ended: datetime | None,
+    sha256: str,
+    codec: Codec,
+) -> str:
+    """Copy a staged file into the vault; give the path it has there. Raise as `vault.promote`."""
+    assert ended is not None  # a good entry has a report, and so an end
+    folder, name = staged
+    path = vault.copy_path(job.place, job.database_name, ended, vault.extension_of(name, codec))
+    with open_staged(folder, name) as stream:
+        return str(vault.promote(stream, conf.vault_root(), path, sha256))
+
+
+def retry(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence) -> None:
+    """Copy the good backups that a scan before this run could not write to the vault.
+
+    One that still cannot be written keeps no other from it. A staged file that is another one by
+    now can never be copied: its entry keeps the warning.
+    """
+    homes = {folder.agent: folder for folder in folders}
+    settled: list[BackupEntry] = []
+    for entry in board.pending_copies():
+        if entry.agent_id not in homes or entry.run_id == run.pk:
+            continue
+        staged = (homes[entry.agent_id], entry.staged_name)
+        try:
+            entry.vault_path = copy_staged(
+                staged, entry.job, entry.operation_end, entry.sha256, Codec(entry.codec)
+            )
+        except VaultError as error:
+            logger.warning("a copy goes on waiting: %s", error)
+            continue
+        except (FileChanged, FileAbsent, UnsafeFile):
+            logger.warning("%s is gone: it cannot be copied any more", entry.staged_name)
+        except OSError:
+            logger.exception("%s cannot be read for its copy", entry.staged_name)
+            continue
+        else:
+            entry.warnings = [
+                word for word in entry.warnings if word != verdict.Warning.NOT_IN_VAULT
+            ]
+            entry.message = entry.message.partition(NOT_COPIED)[0]
+        entry.vault_pending = False
+        settled.append(entry)
+    if settled:
+        history.record_copies(settled, fence=fence)
