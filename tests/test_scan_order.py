@@ -21,7 +21,7 @@ import pytest
 from django.db import connections
 from pytest_django import Settings
 
-from scanner import copies, examination, history, intake, lease, roster, state
+from scanner import copies, examination, history, intake, lease, roster
 from scanner.models import (
     Agent,
     AgentReport,
@@ -286,7 +286,7 @@ MOMENTS = [
     Moment("before", history, "_record_entries", 2),
     Moment("after", history, "_record_entries", 2),
     Moment("after", history, "_record_entries", 3),
-    Moment("before", state, "apply", 3),
+    Moment("before", history, "apply", 3),
     Moment("after", history, "record", 1),
     Moment("after", history, "record", 2),
     Moment("after", shelves, "_reserve", 1),
@@ -299,10 +299,10 @@ MOMENTS = [
     Moment("before", history, "record_rejected"),
     Moment("after", history, "record_rejected"),
     Moment("before", intake, "reject_report", 1),
-    Moment("before", deposit, "_write_reason", 1),
-    Moment("after", deposit, "_write_reason", 1),
+    Moment("before", shelves, "_write_reason", 1),
+    Moment("after", shelves, "_write_reason", 1),
     Moment("after", intake, "reject_report", 1),
-    Moment("after", deposit, "_write_reason", 2),
+    Moment("after", shelves, "_write_reason", 2),
     Moment("before", copies, "retry"),
     Moment("before", history, "record_copies"),
     Moment("after", history, "record_copies"),

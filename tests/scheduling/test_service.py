@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner.models import BackupEntry, Lease, ScanRun
 from scanner.scan import LEASE
+from scanner.scheduling import service
 from scanner.scheduling.engine import Scheduler
 from scanner.scheduling.interruption import interrupt_scan
 from scanner.scheduling.service import Ending, Event, Events, run
@@ -107,6 +108,19 @@ def test_an_interrupted_scan_records_no_verdict_any_more(gate: Gate, deposit_roo
     gate.open()
     eventually(lambda: not any(one.name == "scheduler-stop" for one in threading.enumerate()))
     assert not BackupEntry.objects.exists()
+
+
+def test_where_the_database_is_away_it_ends_all_the_same(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(service, "interrupt_scan", away)
+    with served(Events(), patience=0.05) as endings:
+        wait_until_scanning(gate)
+    assert endings == [Ending(as_told=True, with_threads=True)]
+    assert "could not be recorded: the database is away" in caplog.text
 
 
 @pytest.mark.parametrize(
