@@ -117,7 +117,7 @@ def last_named(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], dateti
 
 
 def copies(jobs: Iterable[int], digests: Iterable[str]) -> dict[tuple[int, str], BackupEntry]:
-    """Give the entry that made a vault copy for each (job, SHA-256 of the copy) there is one for."""
+    """Give the entry that made the vault copy, for each (job, SHA-256) that has one."""
     found: dict[tuple[int, str], BackupEntry] = {}
     keys, wanted = sorted(set(jobs)), sorted(set(digests))
     for some in batches(keys):

@@ -43,6 +43,7 @@ class Case:
 
     @property
     def is_late(self) -> bool:
+        """Whether the report came after the deadline."""
         return self.cycle is not None and self.incoming.row.arrived_at > self.cycle.deadline
 
 

@@ -4,7 +4,7 @@ BackupMonitorError
 ├── ScheduleError             a cron expression, time zone or grace that cannot be read
 ├── MalformedReport           a report that is rejected, with the reason its sender needs
 ├── DepositError              the deposit tree cannot be read as it should
-│   ├── DepositRootUnavailable    the root is missing, unreadable or suddenly empty: nobody is judged
+│   ├── DepositRootUnavailable    the root is missing, unreadable or suddenly empty
 │   ├── AgentUnreadable           one agent's folder cannot be read: its jobs stay as they were
 │   ├── FileAbsent                the named file is not there
 │   ├── UnsafeFile                a link, a device, a FIFO, a folder or a name that leads outside

@@ -42,6 +42,7 @@ class Examination:
         self._clock = clock
         self._level = conf.verify_level()
         self._vault = conf.vault_root()
+        vault.sweep(self._vault)
         self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
         self._measured: dict[StagedFile, Future[Evidence]] = {}
         self._newest = newest_naming(cases)
@@ -77,6 +78,9 @@ class Examination:
                 looked_at.append((outcome, self._evidence(outcome.case)))
             except (FileChanged, OSError) as error:
                 outcome.why_not = _words(error)
+            except Exception as error:
+                logger.exception("%s could not be verified", outcome.case.job.database_name)
+                outcome.why_not = f"{type(error).__name__}: {_words(error)}"
         replaced = {
             outcome.case for outcome, found in looked_at if self._is_replaced(outcome.case, found)
         }

@@ -40,6 +40,7 @@ class Incoming:
 
     @property
     def agent(self) -> str:
+        """The identity of the agent that deposited it."""
         return self.row.agent_id
 
 
@@ -75,10 +76,10 @@ def read(
     """
     intake = Intake()
     fresh: list[tuple[ReportFile, Report, AgentReport]] = []
-    for file in files:
-        agent = file.folder.agent
+    for listed in files:
+        file, agent = listed, listed.folder.agent
         try:
-            file = replace(file, stamp=stamp_of(file))
+            file = replace(listed, stamp=stamp_of(listed))
             content, arrived = read_report(file, MAX_REPORT_BYTES + 1, clock)
         except (FileAbsent, UnsafeFile):
             continue  # it went, or changed into what is no report, since it was listed

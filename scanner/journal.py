@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from scanner import history
 from scanner.errors import BackupMonitorError
 from scanner.models import ScanRun
+from scanner.pipeline.text import clean
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _tell_failure(run: ScanRun, error: BaseException) -> None:
     run.outcome = (
         ScanRun.Outcome.FAILED if isinstance(error, Exception) else ScanRun.Outcome.INTERRUPTED
     ).value
-    run.error = f"{type(error).__name__}: {error}"
+    run.error = clean(f"{type(error).__name__}: {error}", 4000)
     try:
         history.end_run(run)
     except DatabaseError:

@@ -2,7 +2,8 @@
 
 How it holds:
 
-1. To acquire is a compare-and-swap of the row on (token, beat, holder); each holder has a new token.
+1. To acquire is a compare-and-swap of the row on (token, beat, holder); each holder has a new
+   token.
 2. A thread of the holder moves `beat` every HEARTBEAT seconds, waiting for the database at most
    DATABASE_TIMEOUT each time.
 3. A rival never compares clocks of two hosts: it takes a lease whose (token, beat) it has seen
@@ -213,5 +214,6 @@ def _who_holds(name: str, row: Lease | None) -> str:
         return f"{name}: another process took the lease at the same moment"
     return (
         f"{name}: held by process {row.pid} on {row.host} since "
-        f"{row.held_since:%Y-%m-%d %H:%M:%S} UTC; its last heartbeat is of {row.beat_at:%H:%M:%S} UTC"
+        f"{row.held_since:%Y-%m-%d %H:%M:%S} UTC; its last heartbeat is of "
+        f"{row.beat_at:%H:%M:%S} UTC"
     )

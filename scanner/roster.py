@@ -69,6 +69,7 @@ def save(job: ExpectedBackupJob, *, now: datetime) -> None:
         )
         if stored is not None:
             _take_over(stored, job)
+        job.clean()
         _reckon(job, stored, now)
         job.full_clean(exclude=["last_entry", "last_good_entry"])
         if stored is None:
@@ -162,7 +163,6 @@ def _reckon(job: ExpectedBackupJob, stored: ExpectedBackupJob | None, now: datet
     else:
         _keep_timetable(job, stored, now)
     job.zone_in_force = job.zone_name
-    job.clean()
     if not job.is_active:
         _await(job, None)
     elif stored is None or not stored.is_active:

@@ -4,7 +4,8 @@
  2. read the reports; tell new from known, rejected and unfinished ones
  3. match claims with jobs; register what nobody expected
  4. judge absence, before any byte is read: a long verification delays nobody
- 5. per batch: measure, decide, promote; then one transaction; then move the reports away
+ 5. per batch: measure, decide, promote; then one transaction; then move the reports away; then
+    judge the absence of the jobs that were claimed: their other cycles may be missed
  6. reject what could not be accepted, retry copies, close the run
 
 A kill between any two steps costs nothing: whatever was not recorded is found again by the next
@@ -103,6 +104,9 @@ class _Scan:
         groups = self._match(found, jobs)
         self._judge_absence(only, tree, found, groups)
         self._examine(groups)
+        if groups:  # a job with a claim may still have missed an earlier cycle
+            waiting = [group for group in groups if not group[0].row.is_complete]
+            self._judge_absence(only, tree, found, waiting)
         self._archive(found.known)
         self._reject(found)
         copies.retry(tree.folders, self.run, fence=self.fence)
@@ -207,8 +211,9 @@ class _Scan:
         only: frozenset[str] | None,
         tree: Deposit,
         found: Intake,
-        groups: Sequence[Group],
+        groups: Sequence[tuple[Incoming, list[Case]]],
     ) -> None:
+        """Judge absence; `groups` are the reports whose claims still wait for their verdict."""
         claims = [(one, case.job.pk) for one, cases in groups for case in cases]
         excuses = absence.Excuses(
             claimed={job for one, job in claims if not one.was_known},

@@ -17,7 +17,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scanner import examination, roster
+from scanner import copies, examination, roster
 from scanner.models import ExpectedBackupJob
 from scanner.models.batch import BATCH
 from scanner.pipeline.deposit import AgentFolder, open_staged
@@ -219,6 +219,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             yield stream
 
     monkeypatch.setattr(examination, "open_staged", noting)
+    monkeypatch.setattr(copies, "open_staged", noting)
     return names
 
 

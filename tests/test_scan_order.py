@@ -327,7 +327,7 @@ def test_a_kill_costs_nothing(
     whole = set(undisturbed["vault"].values())
     left = files_below(vault_root).items()
     assert {name for name, digest in left if digest not in whole} <= {
-        name for name, _ in left if name.endswith(".partial")
+        name for name, _ in left if name.startswith(vault.INCOMING)
     }
     run = run_scan(LATER)
     assert run.outcome == "complete"

@@ -13,6 +13,7 @@ from rich.text import Text
 from scanner.pipeline.text import escaped
 from scanner.scan import Progress as Watch
 
+KIBI = 1024
 COLOURS = {
     "SUCCESS": "green",
     "UNCHANGED": "cyan",
@@ -52,9 +53,9 @@ def bytes_in_words(size: int | None) -> str:
         return ""
     amount = float(size)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024 or unit == "TiB":
+        if amount < KIBI or unit == "TiB":
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
+        amount /= KIBI
     raise AssertionError("the last unit takes every size")
 
 

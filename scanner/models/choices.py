@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Status(models.TextChoices):
+    """See `pipeline.verdict.Status`."""
+
     SUCCESS = "SUCCESS", _("Success")
     UNCHANGED = "UNCHANGED", _("Unchanged")
     FAILED = "FAILED", _("Failed")
@@ -14,6 +16,8 @@ class Status(models.TextChoices):
 
 
 class Reason(models.TextChoices):
+    """See `pipeline.verdict.Reason`."""
+
     BACKUP_FAILED = "backup_failed", _("backup failed")
     COMPRESS_FAILED = "compress_failed", _("compression failed")
     TRANSFER_FAILED = "transfer_failed", _("transfer failed")
@@ -31,6 +35,8 @@ class Reason(models.TextChoices):
 
 
 class Level(models.TextChoices):
+    """See `pipeline.verification.Level`."""
+
     PRESENT = "present", _("present")
     DIGEST = "digest", _("digest")
     ARCHIVE = "archive", _("archive")

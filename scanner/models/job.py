@@ -176,6 +176,7 @@ class ExpectedBackupJob(models.Model):
 
     @property
     def place(self) -> Place:
+        """Where the database is."""
         return Place(self.company_name, self.city, self.neighborhood)
 
     @property
@@ -185,6 +186,7 @@ class ExpectedBackupJob(models.Model):
 
     @property
     def grace(self) -> timedelta:
+        """How long after its due a backup may arrive."""
         if self.grace_minutes is None:
             return conf.default_grace()
         return timedelta(minutes=self.grace_minutes)
@@ -200,6 +202,7 @@ class ExpectedBackupJob(models.Model):
 
     @property
     def is_problem(self) -> bool:
+        """Whether somebody has to look."""
         return self.status in PROBLEM_STATUSES
 
 

@@ -8,8 +8,8 @@ from scanner.models.run import ScanRun
 class AgentReport(models.Model):
     """One JSON file from an agent about one operation over several databases.
 
-    An accepted report is known by its agent, the SHA-256 of its bytes and its operation's end. It is
-    complete when each of its claims has its entry; until then the file stays where it is.
+    An accepted report is known by its agent, the SHA-256 of its bytes and its operation's end. It
+    is complete when each of its claims has its entry; until then the file stays where it is.
     """
 
     class State(models.TextChoices):

@@ -38,6 +38,8 @@ def changed_at(status: os.stat_result) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Place:
+    """Where a database is: what an agent's folder is named after."""
+
     company: str
     city: str
     neighborhood: str
@@ -53,10 +55,12 @@ class AgentFolder:
 
     @property
     def agent(self) -> str:
+        """The agent's identity."""
         return agent_identity(self.name)
 
     @property
     def place(self) -> Place:
+        """Where the agent is."""
         place = place_of(self.name)
         assert place is not None  # walk() makes folders of agents' names only
         return place
@@ -101,8 +105,10 @@ def agent_identity(name: str) -> str:
 
 def place_of(folder_name: str) -> Place | None:
     """Split COMPANY_CITY_NEIGHBORHOOD, or give None when there are fewer than three parts."""
-    parts = folder_name.split("_", 2)
-    return Place(*parts) if len(parts) == 3 and all(parts) else None
+    company, _, rest = folder_name.partition("_")
+    city, _, neighborhood = rest.partition("_")
+    place = Place(company, city, neighborhood)
+    return place if company and city and neighborhood else None
 
 
 def walk(root: Path, only: frozenset[str] | None = None) -> Deposit:
@@ -194,6 +200,7 @@ def open_staged(folder: AgentFolder, name: str) -> Iterator[BufferedReader]:
 
 
 def open_log(file: ReportFile) -> AbstractContextManager[int]:
+    """Open the folder that a report lies in. Raise as `descend` does."""
     shelf = (file.shelf,) if file.shelf else ()
     return descend(file.folder.root, file.folder.name, LOG, *shelf)
 

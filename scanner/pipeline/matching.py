@@ -13,7 +13,7 @@ J = TypeVar("J")
 
 @dataclass(frozen=True, slots=True)
 class Matched(Generic[J]):
-    """`claimed` pairs each job with the claim about it, at most one a job; `unexpected` the rest."""
+    """`claimed` pairs jobs with the claims about them, one each; `unexpected` is the rest."""
 
     claimed: tuple[tuple[J, Claim], ...]
     unexpected: tuple[Claim, ...]

@@ -49,10 +49,7 @@ def _move(file: ReportFile, shelf: str, reason: str | None) -> str:
             os.mkdir(shelf, 0o755, dir_fd=log)
         target = open_directory(log, shelf)
         try:
-            if file.shelf == shelf:
-                name = file.name
-            else:
-                name = _reserve(target, file.name)
+            name = file.name if file.shelf == shelf else _reserve(target, file.name)
             if reason is not None:
                 _write_reason(target, _cut(name, REASON_SUFFIX), reason)
             if file.shelf != shelf:
@@ -68,9 +65,8 @@ def _move(file: ReportFile, shelf: str, reason: str | None) -> str:
 def _reserve(directory: int, name: str) -> str:
     stem, dot, extension = name.rpartition(".")
     for number in range(MAX_SAME_NAME + 3):
-        if number < MAX_SAME_NAME:
-            mark = f".{number}" if number else ""
-        else:  # one that names its reports alike all its life: numbers are no help to anybody
+        mark = f".{number}" if number else ""
+        if number >= MAX_SAME_NAME:  # an agent that names its reports alike all its life
             mark = f".{uuid4().hex}"
         candidate = name if not mark else _cut(stem, f"{mark}{dot}{extension}")
         try:

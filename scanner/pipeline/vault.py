@@ -22,7 +22,8 @@ from scanner.pipeline.deposit import Place
 
 BLOCK = 2**20
 LONGEST_NAME = 100
-PARTIAL = ".partial"
+INCOMING = ".incoming"
+"""The folder of the vault in which copies are written before they get their final name."""
 _CODEC_EXTENSION = re.compile(r"\.(gz|zst|xz|bz2|lz4|gzip|zstd|bzip2)$", re.IGNORECASE)
 _KIND_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
 _TIME = re.compile(r"(_\d{8}_\d{6})([^_]*)$")
@@ -52,7 +53,7 @@ def extension_of(staged_name: str, codec: Codec) -> str:
 
 
 def copy_path(place: Place, database: str, ended_at: datetime, extension: str) -> PurePosixPath:
-    """Give the path, relative to the vault, of the copy of an operation that ended at `ended_at`."""
+    """Give the path, below the vault, of the copy of an operation that ended at `ended_at`."""
     name = safe_name(database)
     return _folder(place, name) / f"{_stem(name, ended_at)}{extension}"
 
@@ -98,6 +99,13 @@ def promote(source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str)
     raise VaultError(f"{candidate} stands in the vault with bytes that are not those of its name")
 
 
+def sweep(vault: Path) -> None:
+    """Remove what killed scans left half written. Only the one scan that runs may call this."""
+    with suppress(OSError):
+        for leftover in (vault / INCOMING).iterdir():
+            leftover.unlink()
+
+
 class _WriteError(Exception):
     """The vault's side of a copy failed."""
 
@@ -111,10 +119,10 @@ def _stands(file: Path) -> bool:
 
 def _write(source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str) -> None:
     target = vault / relative
-    partial = target.with_name(f".{target.name}.{uuid4().hex}{PARTIAL}")
+    partial = vault / INCOMING / uuid4().hex
     try:
         _make_folders(vault, relative.parent)
-        _remove_partials(target)
+        _make_folders(vault, PurePosixPath(INCOMING))
         descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise _WriteError(error.strerror) from error
@@ -161,16 +169,6 @@ def _make_folders(vault: Path, relative: PurePosixPath) -> None:
     for folder in reversed([folder for folder in missing if not folder.exists()]):
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         _flush_folder(folder.parent)
-
-
-def _remove_partials(target: Path) -> None:
-    """Remove what a kill left of earlier tries; one scan at a time writes to the vault."""
-    for leftover in target.parent.glob(f".{_glob_escape(target.name)}.*{PARTIAL}"):
-        leftover.unlink(missing_ok=True)
-
-
-def _glob_escape(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
 
 
 def _flush_folder(folder: Path) -> None:

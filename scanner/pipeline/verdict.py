@@ -18,6 +18,8 @@ from scanner.pipeline.verification import ArchiveState, Level, Measurement
 
 
 class Status(StrEnum):
+    """What became of a backup; README.md tells people what each means."""
+
     SUCCESS = "SUCCESS"
     UNCHANGED = "UNCHANGED"
     FAILED = "FAILED"
@@ -31,6 +33,8 @@ PROBLEMS = frozenset({Status.FAILED, Status.CORRUPT, Status.MISSING})
 
 
 class Reason(StrEnum):
+    """Why it is FAILED, CORRUPT, MISSING or UNKNOWN."""
+
     BACKUP_FAILED = "backup_failed"
     COMPRESS_FAILED = "compress_failed"
     TRANSFER_FAILED = "transfer_failed"
@@ -48,6 +52,8 @@ class Reason(StrEnum):
 
 
 class Warning(StrEnum):  # noqa: A001 - the word of the domain; import the module, not the name
+    """What rides on an entry and never replaces its status."""
+
     LATE = "late"
     CLOCK_SKEW = "clock_skew"
     NO_CHECKSUM = "no_checksum"
@@ -79,6 +85,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
+        """Whether the backup is there and intact."""
         return self.status in GOOD
 
 
@@ -155,7 +162,7 @@ class ClaimRule:
 
 @dataclass(frozen=True, slots=True)
 class BytesRule:
-    """A rule on a measured file. `proven` is the level that holds although the rule found something."""
+    """A rule on a measured file. `proven` is the level that holds all the same."""
 
     status: Status
     reason: Reason

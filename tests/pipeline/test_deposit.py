@@ -109,7 +109,7 @@ def test_a_folder_that_is_no_agents_is_a_stranger(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_text_is_a_stranger(tmp_path: Path) -> None:
-    os.mkdir(os.fsencode(tmp_path) + b"/ACME_DOUALA_\xff")
+    (tmp_path / os.fsdecode(b"ACME_DOUALA_\xff")).mkdir()
     assert walk(tmp_path).folders == ()
 
 
@@ -148,7 +148,7 @@ def test_a_report_is_read_with_its_arrival(report: ReportFile, log: Path) -> Non
 def test_the_arrival_is_not_what_the_agent_set(report: ReportFile, log: Path) -> None:
     os.utime(log / "a.json", (0, 0))
     assert read_report(report, MOST)[1].year > 2000
-    assert changed_at(os.stat(log / "a.json")) == read_report(report, MOST)[1]
+    assert changed_at((log / "a.json").stat()) == read_report(report, MOST)[1]
 
 
 def test_no_more_of_a_report_is_read_than_asked_for(log: Path, report: ReportFile) -> None:
@@ -189,7 +189,7 @@ def test_an_absent_staged_file_says_where_it_was_looked_for(
         "a\0b",
         "x" * 5000,
         "\ud800",
-        "\udcff",
+        "\udcff",  # noqa: PT014 - another one
     ],
 )
 def test_a_name_that_leads_elsewhere_is_not_opened(

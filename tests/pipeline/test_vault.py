@@ -118,13 +118,16 @@ def test_bytes_that_changed_since_they_were_measured_are_not_kept(tmp_path: Path
     assert files(tmp_path) == []
 
 
-def test_what_a_kill_left_half_written_is_removed(tmp_path: Path) -> None:
-    target = tmp_path / PATH
-    target.parent.mkdir(parents=True)
-    (target.parent / f".{target.name}.0123.partial").write_bytes(b"half")
-    (target.parent / ".other.sql.gz.0123.partial").write_bytes(b"of another copy")
+def test_what_a_kill_left_half_written_is_swept_away(tmp_path: Path) -> None:
     vault.promote(io.BytesIO(b"x"), tmp_path, PATH, digest(b"x"))
-    assert files(target.parent) == [".other.sql.gz.0123.partial", target.name]
+    (tmp_path / vault.INCOMING / "0123").write_bytes(b"half")
+    vault.sweep(tmp_path)
+    assert files(tmp_path) == [str(PATH)]
+
+
+def test_a_vault_that_is_not_there_yet_has_nothing_to_sweep(tmp_path: Path) -> None:
+    vault.sweep(tmp_path / "vault")
+    assert not (tmp_path / "vault").exists()
 
 
 def test_a_vault_that_is_a_file_cannot_be_written(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_full_disk_is_a_vault_error_and_leaves_nothing(
 
 def test_a_staged_file_that_cannot_be_read_is_not_the_vaults_fault(tmp_path: Path) -> None:
     class Rotten(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
+        def read(self, _size: int | None = -1) -> bytes:
             raise OSError(errno.EIO, "Input/output error")
 
     with pytest.raises(OSError, match="Input/output"):
