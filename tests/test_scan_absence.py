@@ -496,3 +496,19 @@ class _GrowsWhenRead:
             more.write(b"more")
         count: int = self._stream.readinto(buffer)
         return count
+
+
+def test_a_job_that_is_claimed_in_every_scan_does_not_hide_a_missed_cycle(
+    deposit_root: Path,
+) -> None:
+    job = make_job(schedule="*/15 * * * *", grace_minutes=20, now=NOW)
+    agent = Agent(deposit_root)
+    for quarter in range(1, 9):
+        at = NOW + timedelta(minutes=15 * quarter)
+        if quarter != 3:
+            agent.deposit("ACME_2025", at + timedelta(minutes=1), arrived=at + timedelta(minutes=2))
+        run_scan(at + timedelta(minutes=3))
+    missed = BackupEntry.objects.filter(status="MISSING", cycle_due__gt=NOW)
+    assert [entry.cycle_due for entry in missed] == [NOW + timedelta(minutes=45)]
+    job.refresh_from_db()
+    assert job.status == "SUCCESS"

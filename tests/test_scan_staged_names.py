@@ -20,6 +20,7 @@ DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 SUCCESS, UNCHANGED = ("SUCCESS", ""), ("UNCHANGED", "")
 SUPERSEDED, TORN = ("UNKNOWN", "superseded"), ("CORRUPT", "size_mismatch")
+MISSED = ("MISSING", "no_report")
 NO_CHECKSUM: dict[str, Any] = {"COMPRESS": {"status": True}}
 FIRST, SECOND, THIRD = NOW - 2 * DAY, NOW - DAY, NOW - timedelta(hours=1)
 """Three operations, each before the scan of its day and after the one of the day before."""
@@ -124,7 +125,7 @@ def test_an_older_report_without_a_checksum_is_superseded_by_one_of_an_earlier_s
     run_scan(SECOND + 2 * MINUTE)
     shutil.move(kept, agent.log)
     run_scan(SECOND + 17 * MINUTE)
-    assert verdicts() == [SUCCESS, SUPERSEDED]
+    assert verdicts() == [SUCCESS, MISSED, SUPERSEDED]
 
 
 def test_the_newest_report_without_a_checksum_is_judged_by_the_file_that_is_there(
@@ -228,7 +229,7 @@ def test_a_report_found_after_a_later_one_was_recorded_is_superseded(
     run_scan(SECOND + 2 * MINUTE)
     shutil.move(kept, agent.log)
     run_scan(SECOND + 17 * MINUTE)
-    assert verdicts() == [SUCCESS, SUPERSEDED]
+    assert verdicts() == [SUCCESS, MISSED, SUPERSEDED]
     job.refresh_from_db()
     assert (job.status, job.last_good_at) == ("SUCCESS", SECOND)
 
