@@ -53,6 +53,11 @@ def agent_time_zone() -> str:
     return settings.AGENT_TIME_ZONE
 
 
+def display_time_zone() -> str:
+    """Give the name of the zone in which people are shown times (TIME_ZONE)."""
+    return settings.TIME_ZONE
+
+
 def settle() -> timedelta:
     """Give how long a report that is not whole JSON may still be in the writing."""
     return timedelta(seconds=settings.REPORT_SETTLE_SECONDS)

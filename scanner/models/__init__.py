@@ -6,6 +6,13 @@ from scanner.models.job import ExpectedBackupJob
 from scanner.models.lease import Lease
 from scanner.models.report import AgentReport
 from scanner.models.run import ScanRun
+from scanner.models.task import (
+    ScheduledTask,
+    SchedulerProcess,
+    TaskChange,
+    TaskRequest,
+    TaskRun,
+)
 
 __all__ = [
     "Agent",
@@ -14,5 +21,10 @@ __all__ = [
     "ExpectedBackupJob",
     "Lease",
     "ScanRun",
+    "ScheduledTask",
+    "SchedulerProcess",
     "StatusChange",
+    "TaskChange",
+    "TaskRequest",
+    "TaskRun",
 ]

@@ -14,7 +14,8 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from traceback import format_exception_only
 from typing import Any
 
@@ -53,14 +54,14 @@ def fresh_connections() -> Iterator[None]:
         connections.close_all()
 
 
+# When the run was due that a thread is at: what APScheduler does not tell the function it calls.
+fired_for: ContextVar[datetime] = ContextVar("fired_for")
+
+
 class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has no types
-    """A scheduler whose thread outlives whatever befalls the job store.
+    """A scheduler whose thread outlives whatever befalls the job store."""
 
-    `tend` is called with it before it looks for work: to put right what is not as it should be.
-    """
-
-    def __init__(self, tend: Callable[["Scheduler"], None]) -> None:
-        self._tend = tend
+    def __init__(self) -> None:
         self._failures = 0
         super().__init__(
             jobstores={STORE: JobStore(), ONCE: MemoryJobStore()},
@@ -104,7 +105,6 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
         with self._jobstores_lock:
             if self.state != STATE_RUNNING:
                 return None
-            self._tend(self)
             wait: float | None = super()._process_jobs()
             return wait
 
@@ -175,6 +175,8 @@ class _Pool(ThreadPoolExecutor):
         """Have `work` done by one of the threads."""
 
         def with_connections() -> Any:
+            _job, _store, run_times, *_ = args
+            fired_for.set(run_times[0])
             with fresh_connections():
                 return work(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""What is recorded when this process has to end while its scan still runs."""
+"""What is recorded when this process has to end while its tasks still run."""
 
 import logging
 import os
@@ -9,28 +9,32 @@ from django.db import transaction
 from django.db.models import F
 from django_apscheduler.models import DjangoJobExecution
 
-from scanner.models import Lease, ScanRun
+from scanner.models import Lease, ScanRun, TaskRun
 from scanner.scan import LEASE
-from scanner.scheduling.tasks import SCAN
+from scanner.scheduling import ledger
+from scanner.scheduling.leadership import Leadership
+from scanner.scheduling.ledger import Outcome
 
 logger = logging.getLogger(__name__)
 
 
-def interrupt_scan(why: str, *, now: datetime) -> None:
-    """Record that the scan of this process was interrupted, and let the next one begin at once.
+def interrupt_runs(leadership: Leadership, why: str, *, now: datetime) -> None:
+    """Record that what this process runs was interrupted, and let the next scan begin at once.
 
-    The scan's thread cannot be stopped, but from here on it records no verdict: its lease is gone.
+    A thread cannot be stopped, but from here on a scan records no verdict: its lease is gone.
     Whoever calls this ends the process next. Raise DatabaseError when it cannot be recorded; the
-    next scan then finds out by itself.
+    leader then finds out by itself.
     """
     with transaction.atomic():
         mine = Lease.objects.filter(name=LEASE, host=socket.gethostname(), pid=os.getpid())
         if mine.exclude(holder="").update(token=F("token") + 1, holder=""):
-            _interrupt_run(why, now)
-        _interrupt_executions(why, now)
+            _interrupt_scan(why, now)
+    for run in TaskRun.objects.filter(pk__in=leadership.running):
+        if ledger.finish(run, Outcome.INTERRUPTED, now=now, error=why):
+            _interrupt_execution(run, why, now)
 
 
-def _interrupt_run(why: str, now: datetime) -> None:
+def _interrupt_scan(why: str, now: datetime) -> None:
     for run in ScanRun.objects.filter(outcome=ScanRun.Outcome.RUNNING.value):
         run.outcome = ScanRun.Outcome.INTERRUPTED.value
         run.error = why
@@ -39,11 +43,12 @@ def _interrupt_run(why: str, now: datetime) -> None:
         logger.warning("scan %s interrupted: %s", run.pk, why)
 
 
-def _interrupt_executions(why: str, now: datetime) -> None:
-    begun = DjangoJobExecution.objects.filter(job_id=SCAN, status=DjangoJobExecution.SENT)
-    for execution in begun:
-        execution.status = DjangoJobExecution.ERROR
-        execution.exception = why
-        execution.finished = now.timestamp()
-        execution.duration = (now - execution.run_time).total_seconds()
-        execution.save()
+def _interrupt_execution(run: TaskRun, why: str, now: datetime) -> None:
+    DjangoJobExecution.objects.filter(
+        job_id=run.task.name, run_time=run.fired_for, status=DjangoJobExecution.SENT
+    ).update(
+        status=DjangoJobExecution.ERROR,
+        exception=why,
+        finished=now.timestamp(),
+        duration=(now - run.fired_for).total_seconds(),
+    )

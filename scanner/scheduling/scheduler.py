@@ -2,12 +2,18 @@
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from django.utils import timezone
 
-from scanner import conf
+from scanner import lease
+from scanner.errors import LeaseHeld
+from scanner.scheduling import dispatch, ledger
 from scanner.scheduling.engine import Scheduler
-from scanner.scheduling.jobs import catch_up, keep_scan_job
+from scanner.scheduling.leadership import LEASE, Leadership, Process
+from scanner.scheduling.reconcile import make_missing_tasks, reconcile
 from scanner.scheduling.tasks import run_scanner_job
 
 __all__ = ["is_scheduler_alive", "run_scanner_job", "shutdown_scheduler", "start_scheduler"]
@@ -15,58 +21,84 @@ __all__ = ["is_scheduler_alive", "run_scanner_job", "shutdown_scheduler", "start
 logger = logging.getLogger(__name__)
 
 _lock = threading.Lock()
-_running: list[Scheduler] = []  # at most one
+_running: list[tuple[Scheduler, ExitStack]] = []  # at most one
 
 
-def start_scheduler() -> None:
-    """Have the deposit tree scanned at once, then every SCANNER_INTERVAL_MINUTES, by threads.
+def start_scheduler(leadership: Leadership | None = None) -> None:
+    """Have the tasks run when they are due, by threads of this process, and what was missed at once.
 
-    Do nothing when it is started already. Raise DatabaseError, with nothing started, when the job
-    store cannot be read or written.
+    Without a leadership it is taken here: raise LeaseHeld when another process leads. Do nothing
+    when it is started already. Raise DatabaseError, with nothing started, when the database cannot
+    be read or written.
     """
     with _lock:
         if _running:
             logger.warning("the scheduler is not started again: it runs already")
             return
-        scheduler = Scheduler(_tend)
-        # It looks for work only when the job store is in order.
-        scheduler.start(paused=True)
-        try:
-            now = timezone.now()
-            keep_scan_job(scheduler, now=now)
-            is_active = catch_up(scheduler, now=now)
-        except BaseException:
-            scheduler.shutdown()
-            raise
-        scheduler.resume()
-        _running.append(scheduler)
-    if is_active:
-        logger.info("the scheduler is started: a scan now, then every %s minutes", _minutes())
-    else:
-        logger.warning("the scheduler is started, but the scan is paused")
+        with ExitStack() as stack:
+            if leadership is None:
+                leadership = stack.enter_context(_led())
+            dispatch.lead(leadership)
+            stack.callback(dispatch.lead, None)
+            scheduler = Scheduler()
+            scheduler.add_listener(
+                dispatch.note_unbegun, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
+            )
+            # It looks for work only when the job store is in order.
+            scheduler.start(paused=True)
+            try:
+                now = timezone.now()
+                make_missing_tasks(now=now)
+                reconcile(scheduler, now=now, catch_up=True)
+            except BaseException:
+                scheduler.shutdown()
+                raise
+            scheduler.resume()
+            _running.append((scheduler, stack.pop_all()))
+    logger.info("the scheduler is started")
+
+
+def follow_changes() -> None:
+    """Apply what people changed or asked for since the last look. Raise DatabaseError."""
+    if _running:
+        reconcile(_running[0][0], now=timezone.now())
+
+
+def begin_no_more() -> None:
+    """Let what runs go on, and nothing more begin."""
+    dispatch.lead(None)
+    if _running:
+        _running[0][0].pause()
 
 
 def shutdown_scheduler() -> None:
-    """Start no more scans and wait for the one that runs, however long; then nothing runs any more.
+    """Start no more tasks and wait for those that run, however long; then nothing runs any more.
 
-    Do nothing when it is not started. It would wait for ever for a scan that itself calls it.
+    Do nothing when it is not started. It would wait for ever for a task that itself calls it.
     """
     with _lock:
         if not _running:
             logger.info("the scheduler is not stopped: it does not run")
             return
-        _running.pop().shutdown(wait=True)
+        scheduler, stack = _running.pop()
+        with stack:
+            scheduler.shutdown(wait=True)
     logger.info("the scheduler is stopped")
 
 
 def is_scheduler_alive() -> bool:
-    """Whether a scheduler is started and the thread that starts the scans runs."""
-    return bool(_running) and _running[0].is_alive
+    """Whether a scheduler is started and the thread that starts the tasks runs."""
+    return bool(_running) and _running[0][0].is_alive
 
 
-def _tend(scheduler: Scheduler) -> None:
-    keep_scan_job(scheduler, now=timezone.now())
-
-
-def _minutes() -> int:
-    return conf.scan_interval_minutes()
+@contextmanager
+def _led() -> Iterator[Leadership]:
+    process = Process()
+    with lease.hold(LEASE) as held:
+        process.turn(leads=True, now=timezone.now())
+        leadership = Leadership(held, process.id)
+        ledger.close_dead(set(), leadership, now=timezone.now())
+        try:
+            yield leadership
+        finally:
+            process.leave()

@@ -15,9 +15,10 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 class Command(BaseCommand):
     help = (
-        "Scan the deposit tree now and then on schedule, until SIGTERM or SIGINT: a running scan "
-        "has 25 seconds to end; a second signal waits no longer. Run one of it. Exit codes: 0 "
-        "stopped as asked; 1 the scheduler has died; 2 it cannot be started."
+        "Run the tasks on their schedules until SIGTERM or SIGINT: what runs then has 25 seconds "
+        "to end; a second signal waits no longer. Of several on one database one leads and the "
+        "others stand by. Exit codes: 0 stopped as asked; 1 the scheduler has died; 2 it cannot "
+        "be started; 75 another leads now."
     )
 
     requires_system_checks: tuple[str, ...] = ()  # a wrong setting is "cannot be started": exit 2
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         with exit_codes(self):
             self.check_migrations()
             ending = service.run(events)
-        code = 0 if ending.as_told else 1
+        code = ending.reason.value
         if ending.with_threads:
             # Python's own exit waits for the thread of the scan.
             logging.shutdown()

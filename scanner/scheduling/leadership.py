@@ -1,0 +1,88 @@
+"""Who leads: one process of all that run the scheduler; the others stand by.
+
+Each process has a row of its own, whose `beat` it moves. Whether another lives is judged as with a
+lease: by seeing its beat move, on our own clock.
+"""
+
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.db.models import F
+
+from scanner import lease
+from scanner.lease import Held
+from scanner.models import SchedulerProcess
+
+logger = logging.getLogger(__name__)
+
+LEASE = "scheduler"
+
+
+@dataclass(slots=True)
+class Leadership:
+    """This process leads, as long as `held` says so; `running` are the task runs it is at."""
+
+    held: Held
+    process_id: UUID
+    running: set[int] = field(default_factory=set)
+
+
+class Process:
+    """This process among those that run the scheduler."""
+
+    def __init__(self) -> None:
+        self.id = uuid4()
+        self._beat_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def beat(self, *, leads: bool, now: datetime) -> None:
+        """Show that this process lives, every HEARTBEAT seconds at most."""
+        with self._lock:
+            if lease.clock() - self._beat_at < lease.HEARTBEAT:
+                return
+            mine = SchedulerProcess.objects.filter(pk=self.id)
+            if not mine.update(beat=F("beat") + 1, beat_at=now, leads=leads):
+                SchedulerProcess.objects.create(
+                    id=self.id,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    started_at=now,
+                    beat_at=now,
+                    leads=leads,
+                )
+            self._beat_at = lease.clock()
+
+    def turn(self, *, leads: bool, now: datetime) -> None:
+        """Tell at once that this process leads now, or does not any more."""
+        self._beat_at = float("-inf")
+        self.beat(leads=leads, now=now)
+
+    def leave(self) -> None:
+        """Take this process off the list."""
+        SchedulerProcess.objects.filter(pk=self.id).delete()
+
+
+class Watch:
+    """Sees which of the other processes live."""
+
+    def __init__(self) -> None:
+        self._seen: dict[UUID, tuple[int, float]] = {}
+
+    def living(self) -> set[UUID]:
+        """Look once; give the processes whose heart is not known to have stood still."""
+        now = lease.clock()
+        beats = dict(SchedulerProcess.objects.values_list("pk", "beat"))
+        for process, beat in beats.items():
+            if self._seen.get(process, (None, 0.0))[0] != beat:
+                self._seen[process] = (beat, now)
+        self._seen = {process: seen for process, seen in self._seen.items() if process in beats}
+        return {
+            process
+            for process, (_, since) in self._seen.items()
+            if now - since < lease.TIME_TO_LIVE
+        }

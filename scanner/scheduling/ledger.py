@@ -1,0 +1,207 @@
+"""The history of tasks: each attempt claimed before it begins, and closed however it ends.
+
+1. A run is claimed in a transaction that fences on the leader's lease, and is unique by task, slot
+   and attempt: neither a former leader nor a second look at the same slot can begin it.
+2. It is closed by a compare-and-swap on "running": whoever comes second changes nothing.
+3. What a dead process left running is closed as interrupted by whoever leads.
+4. A run that failed or was interrupted is tried again while its task allows it, unless the next slot
+   comes first. The last failure, and the first good run after one, are a TaskChange.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django_apscheduler.models import DjangoJobExecution
+
+from scanner.models import ScanRun, ScheduledTask, TaskChange, TaskRequest, TaskRun
+from scanner.pipeline.text import clean
+from scanner.scheduling.leadership import Leadership
+from scanner.scheduling.tasks import slots_of
+
+logger = logging.getLogger(__name__)
+
+Outcome = TaskRun.Outcome
+Cause = TaskRun.Cause
+LONGEST_ERROR = 100_000
+_LONGEST_EXPONENT = 20
+_FAILURES = (Outcome.FAILED.value, Outcome.INTERRUPTED.value)
+INTERRUPTED = "interrupted: its process ended while it ran"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt at a task. `fired_for` is the run time of the library's execution row."""
+
+    task: str
+    scheduled_for: datetime
+    fired_for: datetime
+    cause: TaskRun.Cause = Cause.SCHEDULE
+    attempt: int = 1
+    request: int | None = None
+
+
+def claim(order: Order, leadership: Leadership, *, now: datetime) -> TaskRun | None:
+    """Begin a run, or give None when it is not to be: paused, or claimed already.
+
+    Raise LeaseLost when this process does not lead any more.
+    """
+    with transaction.atomic():
+        leadership.held.fence()
+        task = ScheduledTask.objects.select_for_update().get(name=order.task)
+        if not _is_wanted(task, order, now):
+            return None
+        run = _insert(task, order, leadership.process_id, Outcome.RUNNING, started_at=now)
+        if run is None:
+            return None
+        if order.request is not None:
+            TaskRequest.objects.filter(pk=order.request).update(taken_at=now)
+        if task.retry_at is not None:
+            task.retry_at = None
+            task.save(update_fields=("retry_at",))
+    leadership.running.add(run.pk)
+    return run
+
+
+def note(order: Order, outcome: TaskRun.Outcome, words: str, leadership: Leadership) -> None:
+    """Record a slot that began no run: missed, or skipped since the last one still runs."""
+    with transaction.atomic():
+        leadership.held.fence()
+        task = ScheduledTask.objects.select_for_update().get(name=order.task)
+        if _insert(task, order, leadership.process_id, outcome, error=words) is not None:
+            logger.warning("%s: %s %s: %s", order.task, order.scheduled_for, outcome.value, words)
+
+
+def finish(
+    run: TaskRun,
+    outcome: TaskRun.Outcome,
+    *,
+    now: datetime,
+    error: str = "",
+    scan_run: ScanRun | None = None,
+) -> bool:
+    """Close a run that still counts as running; give whether it did."""
+    with transaction.atomic():
+        task = ScheduledTask.objects.select_for_update().get(pk=run.task_id)
+        closed = TaskRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING.value).update(
+            outcome=outcome.value,
+            finished_at=now,
+            error=clean(error, LONGEST_ERROR),
+            scan_run=scan_run,
+        )
+        if closed:
+            _follow_up(task, run, outcome, now)
+    return bool(closed)
+
+
+def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetime) -> list[TaskRun]:
+    """Close the runs of processes that died, and those of ours that have ended untold."""
+    closed = []
+    for run in TaskRun.objects.filter(outcome=Outcome.RUNNING.value).select_related("task"):
+        if run.process_id == leadership.process_id:
+            is_at_work = run.pk in leadership.running
+        else:
+            is_at_work = run.process_id in living
+        if is_at_work:
+            continue
+        with transaction.atomic():
+            leadership.held.fence()
+        if finish(run, Outcome.INTERRUPTED, now=now, error=INTERRUPTED):
+            logger.warning("%s: the run of %s was interrupted", run.task, run.scheduled_for)
+            closed.append(run)
+    _close_executions(now)
+    return closed
+
+
+def _is_wanted(task: ScheduledTask, order: Order, now: datetime) -> bool:
+    if order.request is not None:
+        return TaskRequest.objects.filter(pk=order.request, taken_at=None).exists()
+    if not task.enabled:
+        return False
+    if order.cause is Cause.RETRY:
+        return task.retry_at is not None and task.retry_attempt == order.attempt
+    return True
+
+
+def _insert(
+    task: ScheduledTask,
+    order: Order,
+    process: UUID,
+    outcome: TaskRun.Outcome,
+    *,
+    started_at: datetime | None = None,
+    error: str = "",
+) -> TaskRun | None:
+    run = TaskRun(
+        task=task,
+        cause=order.cause.value,
+        attempt=order.attempt,
+        scheduled_for=order.scheduled_for,
+        fired_for=order.fired_for,
+        started_at=started_at,
+        outcome=outcome.value,
+        error=error,
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        process_id=process,
+        request_id=order.request,
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError:
+        return None  # this attempt at this slot is on record already
+    return run
+
+
+def _follow_up(task: ScheduledTask, run: TaskRun, outcome: TaskRun.Outcome, now: datetime) -> None:
+    """Have a failed run tried again, or tell that it failed for good, or goes well again."""
+    if outcome is Outcome.SKIPPED:
+        return
+    if outcome.value in _FAILURES and (at := _retry_at(task, run, now)) is not None:
+        task.retry_at, task.retry_attempt = at, run.attempt + 1
+        task.retry_slot = run.scheduled_for
+        task.save(update_fields=("retry_at", "retry_attempt", "retry_slot"))
+        logger.info("%s is tried again at %s (attempt %d)", task, at, run.attempt + 1)
+        return
+    if task.last_outcome != outcome.value and (task.last_outcome or outcome is not Outcome.OK):
+        TaskChange.objects.create(
+            task=task,
+            run=run,
+            old_outcome=task.last_outcome,
+            new_outcome=outcome.value,
+            changed_at=now,
+        )
+    task.last_outcome = outcome.value
+    task.save(update_fields=("last_outcome",))
+
+
+def _retry_at(task: ScheduledTask, run: TaskRun, now: datetime) -> datetime | None:
+    if run.attempt > task.retries or not task.enabled:
+        return None
+    wait = task.backoff_seconds * 2 ** min(run.attempt - 1, _LONGEST_EXPONENT)
+    at = now + timedelta(seconds=wait)
+    coming = slots_of(task).after(now)
+    return at if coming is None or at < coming else None
+
+
+def _close_executions(now: datetime) -> None:
+    """Close the library's rows of runs that do not run any more."""
+    running = set(
+        TaskRun.objects.filter(outcome=Outcome.RUNNING.value).values_list("task__name", "fired_for")
+    )
+    settled = now - timedelta(seconds=30)  # a run is claimed just after its row was begun
+    begun = DjangoJobExecution.objects.filter(status=DjangoJobExecution.SENT, run_time__lt=settled)
+    for execution in begun:
+        if (execution.job_id, execution.run_time) in running:
+            continue
+        execution.status = DjangoJobExecution.ERROR
+        execution.exception = INTERRUPTED
+        execution.finished = now.timestamp()
+        execution.duration = (now - execution.run_time).total_seconds()
+        execution.save()
