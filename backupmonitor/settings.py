@@ -68,6 +68,8 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before those of the apps: they extend templates of unfold under the same names.
+        "DIRS": [BASE_DIR / "scanner" / "templates" / "overrides"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -125,6 +127,12 @@ REPORT_SETTLE_SECONDS = env.integer("REPORT_SETTLE_SECONDS", 60)
 SCAN_WORKERS = env.integer("SCAN_WORKERS", os.cpu_count() or 1)
 VERIFY_LEVEL = env.text("VERIFY_LEVEL", "content").lower()
 AUTO_REGISTER = env.text("AUTO_REGISTER", "inactive").lower()
+
+# --- What is kept: days, 0 is for ever ------------------------------------------------------------
+
+KEEP_EXECUTIONS_DAYS = env.integer("KEEP_EXECUTIONS_DAYS", 30)
+KEEP_RUNS_DAYS = env.integer("KEEP_RUNS_DAYS", 90)
+KEEP_ARCHIVED_REPORTS_DAYS = env.integer("KEEP_ARCHIVED_REPORTS_DAYS", 365)
 
 # --- Mail and alerts ------------------------------------------------------------------------------
 

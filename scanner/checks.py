@@ -19,6 +19,9 @@
 | scanner.E015 | HEARTBEAT_URL, if set, is an http or https address                           |
 | scanner.E016 | ADMIN_EMAIL_RECIPIENTS are e-mail addresses                                  |
 | scanner.E017 | DEFAULT_FROM_EMAIL is an e-mail address, with or without a name              |
+| scanner.E018 | KEEP_EXECUTIONS_DAYS is from 0 to 36500 days                                 |
+| scanner.E019 | KEEP_RUNS_DAYS is from 0 to 36500 days                                       |
+| scanner.E020 | KEEP_ARCHIVED_REPORTS_DAYS is from 0 to 36500 days                           |
 | scanner.W001 | BACKUP_STORAGE_ROOT exists (a disk may be mounted later; a scan then fails)  |
 | scanner.W002 | with `--deploy`: the static files were collected                             |
 
@@ -50,6 +53,7 @@ SQLITE_LEAST_TIMEOUT_SECONDS = 5
 
 DAY_MINUTES = 24 * 60
 DAY_SECONDS = 24 * 60 * 60
+CENTURY_DAYS = 36500
 
 
 @register(TAG)
@@ -63,6 +67,15 @@ def check_amounts(**_: Any) -> list[CheckMessage]:
         *_amount("E003", "REPORT_COLLECTION_WINDOW_MINUTES", grace_minutes, 1, 7 * DAY_MINUTES),
         *_amount("E005", "REPORT_SETTLE_SECONDS", settle_seconds, 0, DAY_SECONDS),
         *_amount("E006", "SCAN_WORKERS", conf.workers(), 1, 1024),
+        *_amount("E018", "KEEP_EXECUTIONS_DAYS", conf.keep_executions_days(), 0, CENTURY_DAYS),
+        *_amount("E019", "KEEP_RUNS_DAYS", conf.keep_runs_days(), 0, CENTURY_DAYS),
+        *_amount(
+            "E020",
+            "KEEP_ARCHIVED_REPORTS_DAYS",
+            conf.keep_archived_reports_days(),
+            0,
+            CENTURY_DAYS,
+        ),
     ]
 
 

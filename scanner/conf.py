@@ -78,6 +78,21 @@ def auto_register() -> AutoRegister:
     return AutoRegister(settings.AUTO_REGISTER)
 
 
+def keep_executions_days() -> int:
+    """Give for how many days the runs of tasks are kept; 0: for ever."""
+    return settings.KEEP_EXECUTIONS_DAYS
+
+
+def keep_runs_days() -> int:
+    """Give for how many days scans that recorded nothing are kept; 0: for ever."""
+    return settings.KEEP_RUNS_DAYS
+
+
+def keep_archived_reports_days() -> int:
+    """Give for how many days the files of reports stay on their shelves; 0: for ever."""
+    return settings.KEEP_ARCHIVED_REPORTS_DAYS
+
+
 def site_url() -> str:
     """Give the address under which people reach this server, without a slash at its end."""
     return settings.SITE_URL

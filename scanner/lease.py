@@ -7,7 +7,8 @@ How it holds:
 2. A thread of the holder moves `beat` every HEARTBEAT seconds, waiting for the database at most
    DATABASE_TIMEOUT each time.
 3. A rival never compares clocks of two hosts: it takes a lease whose (token, beat) it has seen
-   unmoved for one whole TIME_TO_LIVE, on its own clock.
+   unmoved for one whole TIME_TO_LIVE, on its own clock. While it cannot look, it sees nothing: a
+   database that was away had kept the holder from beating, too.
 4. The holder is sure of it until MARGIN before the time at which a rival could follow, counted from
    when its last good heartbeat was sent. One that is not sure starts nothing. A lease that expired
    and that nobody took is simply renewed by the next heartbeat.
@@ -27,7 +28,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -49,6 +50,11 @@ def clock() -> float:
     return time.clock_gettime(_CLOCK)
 
 
+def longest_gap(time_to_live: float) -> float:
+    """Give the seconds from one look to the next in which a heart's beat cannot escape a rival."""
+    return max(time_to_live / 2, 3 * POLL)
+
+
 class Held:
     """A lease that this process holds, unless `fence` says otherwise."""
 
@@ -68,9 +74,7 @@ class Held:
     def beat(self) -> bool:
         """Show that this process lives; give whether the lease is still its own."""
         sent = clock()
-        mine = Lease.objects.filter(name=self.name, token=self.token)
-        if not mine.update(beat=F("beat") + 1, beat_at=timezone.now()):
-            self.lost.set()
+        if not self._move_beat():
             return False
         self._confirmed = max(self._confirmed, sent)
         return True
@@ -80,7 +84,8 @@ class Held:
 
         Raise LeaseLost when another has taken it.
         """
-        if not self.beat():
+        # Nobody sees this beat before the transaction is committed: it makes us no surer.
+        if not self._move_beat():
             raise LeaseLost(
                 f"the lease {self.name!r} was taken over while this process held it "
                 "(it was suspended, or cut off from the database): nothing more is recorded"
@@ -90,8 +95,15 @@ class Held:
         """Let the next one have it at once; where the database is away, it expires instead."""
         try:
             Lease.objects.filter(name=self.name, token=self.token).update(holder="")
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             logger.warning("%s: not given back, it will expire: %s", self.name, error)
+
+    def _move_beat(self) -> bool:
+        mine = Lease.objects.filter(name=self.name, token=self.token).exclude(holder="")
+        if mine.update(beat=F("beat") + 1, beat_at=timezone.now()):
+            return True
+        self.lost.set()
+        return False
 
 
 class Candidate:
@@ -102,6 +114,7 @@ class Candidate:
         self._time_to_live = TIME_TO_LIVE if time_to_live is None else time_to_live
         self._seen: tuple[int, int, str] | None = None
         self._seen_at = 0.0
+        self._looked_at = 0.0
         self.holder: Lease | None = None
         self.holder_lives = False
 
@@ -114,10 +127,14 @@ class Candidate:
         looked_at = clock()
         row, _ = Lease.objects.get_or_create(name=self.name)
         state = (row.token, row.beat, row.holder)
+        looked_away = looked_at - self._looked_at > longest_gap(self._time_to_live)
+        self._looked_at = looked_at
         if row.holder:
             if state != self._seen:
                 self.holder_lives = self._seen is not None
                 self._seen, self._seen_at = state, looked_at
+            elif looked_away:
+                self._seen_at = looked_at
             if looked_at - self._seen_at < self._time_to_live:
                 self.holder = row
                 return None
@@ -199,9 +216,10 @@ def _keep_beating(held: Held, stop: threading.Event, interval: float) -> None:
                     limit_waiting(DATABASE_TIMEOUT)
                     limited = True
                 if not held.beat():
-                    logger.error("%s: the lease was taken over by another process", held.name)
+                    if not stop.is_set():
+                        logger.error("%s: the lease was taken over by another process", held.name)
                     return
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 logger.warning("%s: no heartbeat, the database says: %s", held.name, error)
                 connection.close()
                 limited = False

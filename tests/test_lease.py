@@ -1,19 +1,43 @@
 """At most one holder, however it ends."""
 
+import logging
 import threading
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import QuerySet
 
 from scanner import lease
 from scanner.errors import LeaseHeld, LeaseLost
+from scanner.lease import Candidate, Held
 from scanner.models import Lease
+from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NAME = "scan"
+
+
+def win(name: str = NAME) -> Held:
+    held = Candidate(name).attempt()
+    assert held is not None
+    return held
+
+
+def row() -> Lease:
+    return Lease.objects.get(name=NAME)
+
+
+def away(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    """Let every change of a row find the database away."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error("the database is away")
+
+    monkeypatch.setattr(QuerySet, "update", fail)
 
 
 def in_thread(action: Callable[[], object]) -> BaseException | None:
@@ -111,3 +135,217 @@ def test_of_two_that_take_a_free_lease_at_once_one_gets_it(
 def test_two_names_do_not_hinder_each_other() -> None:
     with lease.hold(NAME):
         assert in_thread(lambda: take(name="scheduler")) is None
+
+
+# --- One that watches -----------------------------------------------------------------------------
+
+
+def test_a_candidate_takes_a_free_lease_with_a_new_token() -> None:
+    assert win().token == 1
+    assert (row().holder == "", row().token, row().beat) == (False, 1, 0)
+    assert row().pid is not None
+    assert row().held_since == row().beat_at is not None
+
+
+def test_a_candidate_follows_a_holder_whose_heart_stood_still_for_a_time_to_live(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    holder, candidate = win(), Candidate(NAME)
+    assert candidate.attempt() is None
+    for _ in range(2):
+        clock.seconds += 7.4
+        assert candidate.attempt() is None
+    assert candidate.holder == row()
+    assert not candidate.holder_lives
+    clock.seconds += 0.3
+    follower = candidate.attempt()
+    assert follower is not None
+    assert follower.token == holder.token + 1
+    assert "is dead, following it" in caplog.text
+
+
+def test_a_holder_whose_heart_beats_is_not_followed(clock: Clock) -> None:
+    holder, candidate = win(), Candidate(NAME)
+    for _ in range(20):
+        assert candidate.attempt() is None
+        clock.seconds += 4
+        assert holder.beat()
+    assert candidate.holder_lives
+
+
+def test_a_holder_that_gives_it_back_is_followed_at_once(clock: Clock) -> None:
+    holder, candidate = win(), Candidate(NAME)
+    assert candidate.attempt() is None
+    holder.release()
+    assert candidate.attempt() is not None
+
+
+def test_a_candidate_that_could_not_look_begins_to_watch_anew(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database that it could not see had kept the holder from beating, too."""
+    holder, candidate = win(), Candidate(NAME)
+    assert candidate.attempt() is None
+    with monkeypatch.context() as outage:
+
+        def fail(*_: object, **__: object) -> None:
+            raise OperationalError("the database is away")
+
+        outage.setattr(QuerySet, "get_or_create", fail)
+        for _ in range(10):
+            clock.seconds += 3
+            with pytest.raises(OperationalError):
+                candidate.attempt()
+    assert candidate.attempt() is None
+    assert holder.beat()
+    clock.seconds += 7
+    assert candidate.attempt() is None
+    # Where the holder died in the outage, it is followed all the same.
+    for _ in range(3):
+        clock.seconds += 7
+        follower = candidate.attempt()
+    assert follower is not None
+
+
+def test_of_two_candidates_that_see_it_dead_one_follows(clock: Clock) -> None:
+    win()
+    candidates = [Candidate(NAME), Candidate(NAME)]
+    for _ in range(3):
+        assert [candidate.attempt() for candidate in candidates] == [None, None]
+        clock.seconds += 7
+    won = [candidate.attempt() for candidate in candidates]
+    assert [held is not None for held in won] == [True, False]
+    assert candidates[1].holder == row()
+
+
+# --- One that holds it ----------------------------------------------------------------------------
+
+
+def test_a_holder_is_sure_of_it_until_a_margin_before_a_rival_could_follow(clock: Clock) -> None:
+    held = win()
+    sure = []
+    for seconds in (11.9, 0.2):
+        clock.seconds += seconds
+        sure.append(held.is_sure)
+    # Nobody took it: the next beat makes it sure again.
+    held.beat()
+    for seconds in (0, 12.1):
+        clock.seconds += seconds
+        sure.append(held.is_sure)
+    assert sure == [True, False, True, False]
+
+
+def test_a_beat_counts_from_when_it_was_sent(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = win()
+    update = QuerySet.update
+
+    def slow(rows: Any, **values: Any) -> int:
+        clock.seconds += 10
+        return update(rows, **values)
+
+    monkeypatch.setattr(QuerySet, "update", slow)
+    assert held.beat()
+    sure = []
+    for seconds in (1.9, 0.2):
+        clock.seconds += seconds
+        sure.append(held.is_sure)
+    assert sure == [True, False]
+
+
+def test_a_fence_makes_nobody_surer_since_no_rival_sees_it_before_the_commit(clock: Clock) -> None:
+    held = win()
+    clock.seconds += 11
+    with transaction.atomic():
+        held.fence()
+        transaction.set_rollback(True)
+    clock.seconds += 2
+    assert not held.is_sure
+    assert row().beat == 0
+
+
+def test_one_whose_lease_was_taken_is_told_and_never_sure_again() -> None:
+    held = win()
+    Lease.objects.update(token=99)
+    assert (held.lost.is_set(), held.is_sure) == (False, True)
+    assert not held.beat()
+    assert (held.lost.is_set(), held.is_sure) == (True, False)
+    with transaction.atomic(), pytest.raises(LeaseLost, match="taken over"):
+        held.fence()
+
+
+def test_one_that_gave_it_back_holds_it_no_more() -> None:
+    held = win()
+    held.release()
+    with transaction.atomic(), pytest.raises(LeaseLost):
+        held.fence()
+    assert row().beat == 0
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_where_the_database_is_away_a_release_leaves_it_to_expire(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    held = win()
+    with monkeypatch.context() as outage:
+        away(outage, error)
+        held.release()
+    assert "not given back, it will expire: the database is away" in caplog.text
+    assert row().holder
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_heart_outlives_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: type[Exception]
+) -> None:
+    beat = Held.beat
+    failures: list[int] = []
+    beaten = threading.Event()
+
+    def fail_first(held: Held) -> bool:
+        if len(failures) < 3:
+            failures.append(1)
+            raise error("the database is away")
+        beaten.set()
+        return beat(held)
+
+    monkeypatch.setattr(Held, "beat", fail_first)
+    with lease.hold(NAME, heartbeat=0.01):
+        assert beaten.wait(60)
+    assert caplog.text.count("no heartbeat, the database says: the database is away") == 3
+
+
+def test_a_heart_tells_that_the_lease_was_taken_and_stops(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.ERROR)
+    with lease.hold(NAME, heartbeat=0.01) as held:
+        Lease.objects.update(token=99, holder="follower")
+        assert held.lost.wait(60)
+    assert "taken over by another process" in caplog.text
+    assert row().holder == "follower"
+
+
+def test_a_heart_waits_for_a_locked_row_only_for_a_while() -> None:
+    """On SQLite and PostgreSQL alike."""
+    held = win()
+    locked, tried = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic():
+            Lease.objects.update(host="a rival writes")
+            locked.set()
+            assert tried.wait(60)
+
+    rival = threading.Thread(target=lambda: in_thread(lock))
+    rival.start()
+    assert locked.wait(60)
+
+    def beat() -> None:
+        lease.limit_waiting(0.1)
+        held.beat()
+
+    error = in_thread(beat)
+    tried.set()
+    rival.join()
+    assert isinstance(error, OperationalError)
+    assert held.beat()

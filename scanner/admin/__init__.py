@@ -9,6 +9,8 @@ from scanner.admin.job import JobAdmin
 from scanner.admin.report import ReportAdmin
 from scanner.admin.run import RunAdmin
 from scanner.admin.status_change import StatusChangeAdmin
+from scanner.admin.task import TaskAdmin
+from scanner.admin.task_run import TaskRunAdmin
 from scanner.admin.user import UserAdmin
 
 __all__ = [
@@ -21,5 +23,7 @@ __all__ = [
     "ReportAdmin",
     "RunAdmin",
     "StatusChangeAdmin",
+    "TaskAdmin",
+    "TaskRunAdmin",
     "UserAdmin",
 ]

@@ -18,7 +18,9 @@ from scanner.models import (
     BackupEntry,
     ExpectedBackupJob,
     ScanRun,
+    ScheduledTask,
     StatusChange,
+    TaskRun,
 )
 
 Item = tuple[Words, str, type[Model]]
@@ -43,8 +45,10 @@ SIDEBAR: tuple[tuple[Words, tuple[Item, ...]], ...] = (
     (
         _("Scheduler"),
         (
-            (_("Schedule"), "schedule", DjangoJob),
-            (_("Executions"), "playlist_play", DjangoJobExecution),
+            (_("Tasks"), "schedule", ScheduledTask),
+            (_("Task runs"), "playlist_play", TaskRun),
+            (_("Job store"), "inventory_2", DjangoJob),
+            (_("Executions"), "list_alt", DjangoJobExecution),
         ),
     ),
     (

@@ -2,20 +2,23 @@
 
 import logging
 import traceback
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent, JobSubmissionEvent
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.utils import timezone
 
-from scanner.models import TaskRun
-from scanner.scheduling import ledger
+from scanner.models import TaskRequest, TaskRun
+from scanner.scheduling import engine, ledger
 from scanner.scheduling.engine import STORE, fired_for, fresh_connections
 from scanner.scheduling.leadership import Leadership
 from scanner.scheduling.ledger import Order, Outcome
 from scanner.scheduling.tasks import TASKS
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # Set while this process leads.
 _leadership: list[Leadership] = []
@@ -37,25 +40,26 @@ def dispatch(
 
     The job store keeps this function by its path: it may never be renamed or moved.
     """
-    if not _leadership:
+    leadership = next(iter(_leadership), None)
+    if leadership is None:
         logger.warning("%s is not begun: this process does not lead", name)
         return
-    leadership = _leadership[0]
     fired = fired_for.get().astimezone(UTC)
     order = Order(name, scheduled_for or fired, fired, TaskRun.Cause(cause), attempt, request)
-    run = ledger.claim(order, leadership, now=timezone.now())
+    run = _outlast(leadership, lambda: ledger.claim(order, leadership, now=timezone.now()))
     if run is None:
         logger.info("%s of %s is not begun: paused, or begun already", name, order.scheduled_for)
         return
     try:
-        _carry_out(run, name)
+        _carry_out(run, name, leadership)
     finally:
         leadership.running.discard(run.pk)
 
 
 def note_unbegun(event: JobExecutionEvent | JobSubmissionEvent) -> None:
     """Record a slot of a stored job that APScheduler passed over: missed, or still running."""
-    if event.jobstore != STORE or not _leadership or event.job_id not in TASKS:
+    leadership = next(iter(_leadership), None)
+    if event.jobstore != STORE or leadership is None or event.job_id not in TASKS:
         return
     if event.code == EVENT_JOB_MISSED:
         slot, outcome = event.scheduled_run_time, Outcome.MISSED
@@ -65,28 +69,54 @@ def note_unbegun(event: JobExecutionEvent | JobSubmissionEvent) -> None:
         words = "the run before still goes on"
     slot = slot.astimezone(UTC)
     with fresh_connections():
-        ledger.note(Order(event.job_id, slot, slot), outcome, words, _leadership[0])
+        ledger.note(Order(event.job_id, slot, slot), outcome, words, leadership)
 
 
-def _carry_out(run: TaskRun, name: str) -> None:
-    agents = run.request.agents if run.request is not None else ()
+def _carry_out(run: TaskRun, name: str, leadership: Leadership) -> None:
     try:
-        result = TASKS[name].run(agents)
+        result = TASKS[name].run(_outlast(leadership, lambda: _agents_of(run)))
     except BaseException as error:
         words = "".join(traceback.format_exception(error))
-        _finish(run, Outcome.FAILED, error=words)
+        _finish(run, Outcome.FAILED, leadership, error=words)
         raise
     if result.skipped:
-        _finish(run, Outcome.SKIPPED, error=result.skipped)
+        _finish(run, Outcome.SKIPPED, leadership, error=result.skipped)
     else:
-        _finish(run, Outcome.OK, scan_run=result.scan_run)
+        _finish(run, Outcome.OK, leadership, scan_run=result.scan_run)
 
 
-def _finish(run: TaskRun, outcome: Outcome, **found: object) -> None:
-    """Close a run; where the database is away, the leader's next look closes it."""
+def _agents_of(run: TaskRun) -> Sequence[str]:
+    """Give the agents that were asked for; a retry is for those of the first attempt."""
+    asked = TaskRequest.objects.filter(run__task=run.task_id, run__scheduled_for=run.scheduled_for)
+    agents: list[str] | None = asked.values_list("agents", flat=True).first()
+    return agents or ()
+
+
+def _finish(
+    run: TaskRun, outcome: Outcome, leadership: Leadership, *, error: str = "", **found: Any
+) -> None:
+    """Close a run; where that cannot be recorded, a leader's next look closes it."""
+    ended = timezone.now()
     try:
-        if not ledger.finish(run, outcome, now=timezone.now(), **found):  # type: ignore[arg-type]
+        if not _outlast(
+            leadership, lambda: ledger.finish(run, outcome, now=ended, error=error, **found)
+        ):
             logger.warning("run %s was closed by another process before it ended", run.pk)
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         logger.exception("the end of run %s could not be recorded", run.pk)
         connections.close_all()
+
+
+def _outlast(leadership: Leadership, do: Callable[[], T]) -> T:
+    """Do something in the database; while that is away, wait for it for as long as we lead."""
+    told = False
+    while True:
+        try:
+            return do()
+        except (OperationalError, InterfaceError) as error:
+            connections.close_all()
+            if not told:
+                logger.warning("a run waits for the database, which says: %s", error)
+                told = True
+            if leadership.ending.wait(engine.RETRY_SECONDS):
+                raise

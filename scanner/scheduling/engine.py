@@ -8,6 +8,7 @@
 | a job that cannot be restored is deleted with its history     | it is parked                    |
 | an error of over 1,000 characters leaves its execution open   | the text is cut                 |
 | threads that wait for minutes keep connections that die       | they keep none                  |
+| a slot that is looked at twice loses how its run has ended    | what is closed stays closed     |
 """
 
 import logging
@@ -19,13 +20,19 @@ from datetime import UTC, datetime
 from traceback import format_exception_only
 from typing import Any
 
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent, JobSubmissionEvent
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.job import Job
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_RUNNING
 from django.db import close_old_connections, connections
+from django.db.models import QuerySet
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
@@ -40,7 +47,7 @@ ONCE = "once"
 RETRY_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
 _WORKERS = 4
-_LONGEST_EXCEPTION: int = DjangoJobExecution._meta.get_field("exception").max_length
+LONGEST_EXCEPTION: int = DjangoJobExecution._meta.get_field("exception").max_length
 _LONGEST_TRACEBACK = 100_000
 
 
@@ -59,9 +66,14 @@ fired_for: ContextVar[datetime] = ContextVar("fired_for")
 
 
 class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has no types
-    """A scheduler whose thread outlives whatever befalls the job store."""
+    """A scheduler whose thread outlives whatever befalls the job store.
 
-    def __init__(self) -> None:
+    While `may_begin` says no it leaves the job store alone: a slot that it passed there would be
+    lost to whoever leads instead.
+    """
+
+    def __init__(self, may_begin: Callable[[], bool] = lambda: True) -> None:
+        self._may_begin = may_begin
         self._failures = 0
         super().__init__(
             jobstores={STORE: JobStore(), ONCE: MemoryJobStore()},
@@ -105,6 +117,8 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
         with self._jobstores_lock:
             if self.state != STATE_RUNNING:
                 return None
+            if not self._may_begin():
+                return RETRY_SECONDS
             wait: float | None = super()._process_jobs()
             return wait
 
@@ -134,6 +148,9 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
     def handle_submission_event(cls, event: JobSubmissionEvent) -> int | None:
         """Record that a job was begun, or was not since it still runs."""
         with fresh_connections():
+            slot = event.scheduled_run_times[0]
+            if event.code == EVENT_JOB_MAX_INSTANCES and _executions(event, slot).exists():
+                return None  # it is the run of this very slot that goes on
             key: int | None = super().handle_submission_event(event)
             return key
 
@@ -141,6 +158,8 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
     def handle_execution_event(cls, event: JobExecutionEvent) -> int | None:
         """Record that a job has ended well."""
         with fresh_connections():
+            if _is_closed(event):
+                return None
             key: int | None = super().handle_execution_event(event)
             return key
 
@@ -148,8 +167,23 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
     def handle_error_event(cls, event: JobExecutionEvent) -> int | None:
         """Record that a job has failed, or was missed."""
         with fresh_connections():
+            if _is_closed(event):
+                return None
             key: int | None = super().handle_error_event(_storable(event))
             return key
+
+
+def _executions(
+    event: JobExecutionEvent | JobSubmissionEvent, run_time: datetime
+) -> QuerySet[DjangoJobExecution]:
+    """Give what is on record of a run: at most one row."""
+    rows: QuerySet[DjangoJobExecution] = DjangoJobExecution.objects.all()
+    return rows.filter(job_id=event.job_id, run_time=run_time)
+
+
+def _is_closed(event: JobExecutionEvent) -> bool:
+    rows = _executions(event, event.scheduled_run_time)
+    return rows.exclude(status=DjangoJobExecution.SENT).exists()
 
 
 def _storable(event: JobExecutionEvent) -> JobExecutionEvent:
@@ -162,7 +196,7 @@ def _storable(event: JobExecutionEvent) -> JobExecutionEvent:
         event.jobstore,
         event.scheduled_run_time,
         exception=Exception(
-            clean("".join(format_exception_only(event.exception)), _LONGEST_EXCEPTION)
+            clean("".join(format_exception_only(event.exception)), LONGEST_EXCEPTION)
         ),
         traceback=clean(event.traceback, _LONGEST_TRACEBACK),
     )

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
-from django_apscheduler.models import DjangoJobExecution
 
 from scanner.models import Lease, ScanRun, TaskRun
 from scanner.scan import LEASE
@@ -29,9 +28,9 @@ def interrupt_runs(leadership: Leadership, why: str, *, now: datetime) -> None:
         mine = Lease.objects.filter(name=LEASE, host=socket.gethostname(), pid=os.getpid())
         if mine.exclude(holder="").update(token=F("token") + 1, holder=""):
             _interrupt_scan(why, now)
-    for run in TaskRun.objects.filter(pk__in=leadership.running):
+    for run in TaskRun.objects.filter(pk__in=tuple(leadership.running)):
         if ledger.finish(run, Outcome.INTERRUPTED, now=now, error=why):
-            _interrupt_execution(run, why, now)
+            ledger.close_execution(run, now=now)
 
 
 def _interrupt_scan(why: str, now: datetime) -> None:
@@ -41,14 +40,3 @@ def _interrupt_scan(why: str, now: datetime) -> None:
         run.finished_at = now
         run.save(update_fields=("outcome", "error", "finished_at"))
         logger.warning("scan %s interrupted: %s", run.pk, why)
-
-
-def _interrupt_execution(run: TaskRun, why: str, now: datetime) -> None:
-    DjangoJobExecution.objects.filter(
-        job_id=run.task.name, run_time=run.fired_for, status=DjangoJobExecution.SENT
-    ).update(
-        status=DjangoJobExecution.ERROR,
-        exception=why,
-        finished=now.timestamp(),
-        duration=(now - run.fired_for).total_seconds(),
-    )

@@ -25,11 +25,16 @@ LEASE = "scheduler"
 
 @dataclass(slots=True)
 class Leadership:
-    """This process leads, as long as `held` says so; `running` are the task runs it is at."""
+    """This process leads, as long as `held` says so.
+
+    `running` are the task runs it is at. `ending` is set when nothing more is to begin, and nothing
+    to wait for a database that is away.
+    """
 
     held: Held
     process_id: UUID
     running: set[int] = field(default_factory=set)
+    ending: threading.Event = field(default_factory=threading.Event)
 
 
 class Process:
@@ -72,13 +77,16 @@ class Watch:
 
     def __init__(self) -> None:
         self._seen: dict[UUID, tuple[int, float]] = {}
+        self._looked_at = 0.0
 
     def living(self) -> set[UUID]:
         """Look once; give the processes whose heart is not known to have stood still."""
         now = lease.clock()
         beats = dict(SchedulerProcess.objects.values_list("pk", "beat"))
+        looked_away = now - self._looked_at > lease.longest_gap(lease.TIME_TO_LIVE)
+        self._looked_at = now
         for process, beat in beats.items():
-            if self._seen.get(process, (None, 0.0))[0] != beat:
+            if looked_away or self._seen.get(process, (None, 0.0))[0] != beat:
                 self._seen[process] = (beat, now)
         self._seen = {process: seen for process, seen in self._seen.items() if process in beats}
         return {

@@ -4,8 +4,8 @@
    and attempt: neither a former leader nor a second look at the same slot can begin it.
 2. It is closed by a compare-and-swap on "running": whoever comes second changes nothing.
 3. What a dead process left running is closed as interrupted by whoever leads.
-4. A run that failed or was interrupted is tried again while its task allows it, unless the next slot
-   comes first. The last failure, and the first good run after one, are a TaskChange.
+4. A run that failed or was interrupted is tried again while its task allows it, unless the next
+   slot comes first. The last failure, and the first good run after one, are a TaskChange.
 """
 
 import logging
@@ -20,16 +20,20 @@ from django.db import IntegrityError, transaction
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner.models import ScanRun, ScheduledTask, TaskChange, TaskRequest, TaskRun
+from scanner.models.task import LONGEST_INTERVAL
 from scanner.pipeline.text import clean
+from scanner.scheduling.engine import LONGEST_EXCEPTION
 from scanner.scheduling.leadership import Leadership
-from scanner.scheduling.tasks import slots_of
+from scanner.scheduling.tasks import TASKS, slots_of
 
 logger = logging.getLogger(__name__)
 
 Outcome = TaskRun.Outcome
 Cause = TaskRun.Cause
 LONGEST_ERROR = 100_000
+SETTLED = timedelta(seconds=30)
 _LONGEST_EXPONENT = 20
+_BEGUN = DjangoJobExecution.SENT
 _FAILURES = (Outcome.FAILED.value, Outcome.INTERRUPTED.value)
 INTERRUPTED = "interrupted: its process ended while it ran"
 
@@ -51,20 +55,24 @@ def claim(order: Order, leadership: Leadership, *, now: datetime) -> TaskRun | N
 
     Raise LeaseLost when this process does not lead any more.
     """
-    with transaction.atomic():
-        leadership.held.fence()
-        task = ScheduledTask.objects.select_for_update().get(name=order.task)
-        if not _is_wanted(task, order, now):
-            return None
-        run = _insert(task, order, leadership.process_id, Outcome.RUNNING, started_at=now)
-        if run is None:
-            return None
-        if order.request is not None:
-            TaskRequest.objects.filter(pk=order.request).update(taken_at=now)
-        if task.retry_at is not None:
-            task.retry_at = None
-            task.save(update_fields=("retry_at",))
-    leadership.running.add(run.pk)
+    run: TaskRun | None = None
+    try:
+        with transaction.atomic():
+            leadership.held.fence()
+            task = ScheduledTask.objects.select_for_update().get(name=order.task)
+            if not _is_wanted(task, order, now):
+                return None
+            run = _insert(task, order, leadership.process_id, Outcome.RUNNING, started_at=now)
+            if run is not None:
+                # Before it can be seen: a run that its leader is not at counts as interrupted.
+                leadership.running.add(run.pk)
+            if task.retry_at is not None and (run is not None or order.cause is Cause.RETRY):
+                task.retry_at = None
+                task.save(update_fields=("retry_at",))
+    except BaseException:
+        if run is not None:
+            leadership.running.discard(run.pk)
+        raise
     return run
 
 
@@ -88,15 +96,24 @@ def finish(
     """Close a run that still counts as running; give whether it did."""
     with transaction.atomic():
         task = ScheduledTask.objects.select_for_update().get(pk=run.task_id)
-        closed = TaskRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING.value).update(
-            outcome=outcome.value,
-            finished_at=now,
-            error=clean(error, LONGEST_ERROR),
-            scan_run=scan_run,
-        )
+        found = {
+            "outcome": outcome.value,
+            "finished_at": now,
+            "error": clean(error, LONGEST_ERROR),
+            "scan_run": scan_run,
+        }
+        closed = TaskRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING.value).update(**found)
         if closed:
+            for name, value in found.items():
+                setattr(run, name, value)
             _follow_up(task, run, outcome, now)
     return bool(closed)
+
+
+def close_execution(run: TaskRun, *, now: datetime) -> None:
+    """Close the library's row of a run that has ended, if that is still open."""
+    failure = run.error if run.outcome in _FAILURES else ""
+    _close_execution(run.task.name, run.fired_for, run.finished_at or now, failure)
 
 
 def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetime) -> list[TaskRun]:
@@ -111,8 +128,10 @@ def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetim
             continue
         with transaction.atomic():
             leadership.held.fence()
-        if finish(run, Outcome.INTERRUPTED, now=now, error=INTERRUPTED):
+            was_running = finish(run, Outcome.INTERRUPTED, now=now, error=INTERRUPTED)
+        if was_running:
             logger.warning("%s: the run of %s was interrupted", run.task, run.scheduled_for)
+            close_execution(run, now=now)
             closed.append(run)
     _close_executions(now)
     return closed
@@ -120,11 +139,13 @@ def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetim
 
 def _is_wanted(task: ScheduledTask, order: Order, now: datetime) -> bool:
     if order.request is not None:
-        return TaskRequest.objects.filter(pk=order.request, taken_at=None).exists()
+        waiting = TaskRequest.objects.filter(pk=order.request, taken_at=None)
+        return bool(waiting.update(taken_at=now))
     if not task.enabled:
         return False
     if order.cause is Cause.RETRY:
-        return task.retry_at is not None and task.retry_attempt == order.attempt
+        awaited = (task.retry_slot, task.retry_attempt)
+        return task.retry_at is not None and awaited == (order.scheduled_for, order.attempt)
     return True
 
 
@@ -182,26 +203,34 @@ def _follow_up(task: ScheduledTask, run: TaskRun, outcome: TaskRun.Outcome, now:
 
 
 def _retry_at(task: ScheduledTask, run: TaskRun, now: datetime) -> datetime | None:
-    if run.attempt > task.retries or not task.enabled:
+    if run.attempt > task.retries or not task.enabled or task.name not in TASKS:
         return None
-    wait = task.backoff_seconds * 2 ** min(run.attempt - 1, _LONGEST_EXPONENT)
-    at = now + timedelta(seconds=wait)
+    doubled = 2 ** min(run.attempt - 1, _LONGEST_EXPONENT)
+    at = now + timedelta(minutes=min(task.backoff_seconds * doubled / 60, LONGEST_INTERVAL))
     coming = slots_of(task).after(now)
     return at if coming is None or at < coming else None
 
 
 def _close_executions(now: datetime) -> None:
-    """Close the library's rows of runs that do not run any more."""
-    running = set(
-        TaskRun.objects.filter(outcome=Outcome.RUNNING.value).values_list("task__name", "fired_for")
+    """Close the library's rows that their runs, or their listeners, have left open.
+
+    What is younger than SETTLED is about to be closed by whoever is at it.
+    """
+    settled = now - SETTLED
+    for execution in DjangoJobExecution.objects.filter(status=_BEGUN, run_time__lt=settled):
+        runs = TaskRun.objects.filter(task__name=execution.job_id, fired_for=execution.run_time)
+        run = runs.order_by("-pk").first()
+        if run is None:
+            _close_execution(execution.job_id, execution.run_time, now, INTERRUPTED)
+        elif run.outcome != Outcome.RUNNING.value and (run.finished_at or settled) <= settled:
+            close_execution(run, now=now)
+
+
+def _close_execution(name: str, fired_for: datetime, ended: datetime, failure: str) -> None:
+    row = DjangoJobExecution.objects.filter(job_id=name, run_time=fired_for, status=_BEGUN)
+    row.update(
+        status=DjangoJobExecution.ERROR if failure else DjangoJobExecution.SUCCESS,
+        exception=clean(failure.strip().rpartition("\n")[2], LONGEST_EXCEPTION) or None,
+        finished=ended.timestamp(),
+        duration=(ended - fired_for).total_seconds(),
     )
-    settled = now - timedelta(seconds=30)  # a run is claimed just after its row was begun
-    begun = DjangoJobExecution.objects.filter(status=DjangoJobExecution.SENT, run_time__lt=settled)
-    for execution in begun:
-        if (execution.job_id, execution.run_time) in running:
-            continue
-        execution.status = DjangoJobExecution.ERROR
-        execution.exception = INTERRUPTED
-        execution.finished = now.timestamp()
-        execution.duration = (now - execution.run_time).total_seconds()
-        execution.save()

@@ -15,6 +15,7 @@ from apscheduler.schedulers.base import BaseScheduler
 
 from scanner.models import ScheduledTask, TaskRequest, TaskRun
 from scanner.scheduling.engine import ONCE, STORE
+from scanner.scheduling.slots import Slots
 from scanner.scheduling.tasks import TASKS, slots_of
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def _keep_job(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> N
             changes["trigger"] = slots
         if job.misfire_grace_time != grace:
             changes["misfire_grace_time"] = grace
-        if _must_move(job.next_run_time, coming, moved="trigger" in changes):
+        if "trigger" in changes or _must_move(job.next_run_time, coming, slots):
             changes["next_run_time"] = coming
         if changes:
             scheduler.modify_job(task.name, STORE, **changes)
@@ -81,17 +82,18 @@ def _keep_job(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> N
         )
 
 
-def _must_move(stored: datetime | None, coming: datetime | None, *, moved: bool) -> bool:
+def _must_move(stored: datetime | None, coming: datetime | None, slots: Slots) -> bool:
     """Tell whether the stored next run is not what it should be.
 
-    One that is due right now is left to the scheduler, which is about to begin it; one further
-    ahead than any slot was made by a clock that has been set back.
+    One that is due right now is left to the scheduler, which is about to begin it. One right after
+    the coming slot means that it was begun since we looked at the clock; one further ahead was made
+    by a clock that has been set back.
     """
     if (stored is None) != (coming is None):
         return True
     if stored is None or coming is None:
         return False
-    return moved or stored > coming
+    return stored > (slots.after(coming) or coming)
 
 
 def _catch_up(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> None:
@@ -112,7 +114,7 @@ def _run_what_is_due_once(
     scheduler: BaseScheduler, tasks: Sequence[ScheduledTask], now: datetime
 ) -> None:
     """Begin the retries whose time has come, and what people asked for; one at a time a task."""
-    retries = [task for task in tasks if task.retry_at is not None and task.retry_at <= now]
+    retries = [task for task in tasks if _is_retry_due(task, now)]
     requests = list(TaskRequest.objects.filter(taken_at=None).select_related("task").order_by("pk"))
     if not retries and not requests:
         return
@@ -129,6 +131,18 @@ def _run_what_is_due_once(
             busy.add(name)
             slot = request.requested_at
             _run_once(scheduler, name, slot, TaskRun.Cause.REQUEST, request=request.pk)
+
+
+def _is_retry_due(task: ScheduledTask, now: datetime) -> bool:
+    """Tell whether a retry's time has come; forget it when a slot or a pause came first."""
+    if task.retry_at is None:
+        return False
+    coming = slots_of(task).after(task.retry_at)
+    if not task.enabled or (coming is not None and coming <= now):
+        ScheduledTask.objects.filter(pk=task.pk, retry_at=task.retry_at).update(retry_at=None)
+        logger.info("%s is not tried again: it is paused, or its next run has come", task)
+        return False
+    return task.retry_at <= now
 
 
 def _run_once(

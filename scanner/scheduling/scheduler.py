@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
+from django.db import connections
 from django.utils import timezone
 
 from scanner import lease
-from scanner.errors import LeaseHeld
+from scanner.errors import LeaseLost
 from scanner.scheduling import dispatch, ledger
-from scanner.scheduling.engine import Scheduler
-from scanner.scheduling.leadership import LEASE, Leadership, Process
+from scanner.scheduling.engine import Scheduler, fresh_connections
+from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch
 from scanner.scheduling.reconcile import make_missing_tasks, reconcile
 from scanner.scheduling.tasks import run_scanner_job
 
@@ -20,16 +21,18 @@ __all__ = ["is_scheduler_alive", "run_scanner_job", "shutdown_scheduler", "start
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 0.5
+
 _lock = threading.Lock()
-_running: list[tuple[Scheduler, ExitStack]] = []  # at most one
+_running: list[tuple[Scheduler, Leadership, ExitStack]] = []  # at most one
 
 
 def start_scheduler(leadership: Leadership | None = None) -> None:
-    """Have the tasks run when they are due, by threads of this process, and what was missed at once.
+    """Have threads of this process run the tasks when they are due, and at once what was missed.
 
-    Without a leadership it is taken here: raise LeaseHeld when another process leads. Do nothing
-    when it is started already. Raise DatabaseError, with nothing started, when the database cannot
-    be read or written.
+    Without a leadership it is taken and looked after here: raise LeaseHeld when another process
+    leads. Do nothing when it is started already. Raise DatabaseError, with nothing started, when
+    the database cannot be read or written.
     """
     with _lock:
         if _running:
@@ -40,7 +43,8 @@ def start_scheduler(leadership: Leadership | None = None) -> None:
                 leadership = stack.enter_context(_led())
             dispatch.lead(leadership)
             stack.callback(dispatch.lead, None)
-            scheduler = Scheduler()
+            held = leadership.held
+            scheduler = Scheduler(lambda: held.is_sure)
             scheduler.add_listener(
                 dispatch.note_unbegun, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
             )
@@ -54,21 +58,29 @@ def start_scheduler(leadership: Leadership | None = None) -> None:
                 scheduler.shutdown()
                 raise
             scheduler.resume()
-            _running.append((scheduler, stack.pop_all()))
+            _running.append((scheduler, leadership, stack.pop_all()))
     logger.info("the scheduler is started")
 
 
-def follow_changes() -> None:
-    """Apply what people changed or asked for since the last look. Raise DatabaseError."""
-    if _running:
-        reconcile(_running[0][0], now=timezone.now())
+def look_after(leadership: Leadership, process: Process, watch: Watch) -> None:
+    """Do what a leader does all the time; to be called every LOOK_SECONDS.
+
+    Show that it lives, apply what people changed or asked for, close the runs of the dead. Raise
+    LeaseLost when another leads, DatabaseError when the database is away.
+    """
+    now = timezone.now()
+    process.beat(leads=True, now=now)
+    for scheduler, _, _ in _running[:1]:
+        reconcile(scheduler, now=now)
+    ledger.close_dead(watch.living(), leadership, now=now)
 
 
 def begin_no_more() -> None:
     """Let what runs go on, and nothing more begin."""
     dispatch.lead(None)
-    if _running:
-        _running[0][0].pause()
+    for scheduler, leadership, _ in _running[:1]:
+        leadership.ending.set()
+        scheduler.pause()
 
 
 def shutdown_scheduler() -> None:
@@ -80,25 +92,61 @@ def shutdown_scheduler() -> None:
         if not _running:
             logger.info("the scheduler is not stopped: it does not run")
             return
-        scheduler, stack = _running.pop()
+        scheduler, leadership, stack = _running.pop()
+        leadership.ending.set()
         with stack:
             scheduler.shutdown(wait=True)
     logger.info("the scheduler is stopped")
 
 
 def is_scheduler_alive() -> bool:
-    """Whether a scheduler is started and the thread that starts the tasks runs."""
-    return bool(_running) and _running[0][0].is_alive
+    """Whether a scheduler is started, leads, and has a living thread that starts the tasks."""
+    return any(
+        scheduler.is_alive and not leadership.held.lost.is_set()
+        for scheduler, leadership, _ in _running[:1]
+    )
 
 
 @contextmanager
 def _led() -> Iterator[Leadership]:
-    process = Process()
+    """Lead for the length of the block, with a thread that looks after the leadership."""
+    process, watch, stop = Process(), Watch(), threading.Event()
     with lease.hold(LEASE) as held:
         process.turn(leads=True, now=timezone.now())
         leadership = Leadership(held, process.id)
-        ledger.close_dead(set(), leadership, now=timezone.now())
+        thread = threading.Thread(
+            target=_keep_looking,
+            args=(leadership, process, watch, stop),
+            name="scheduler-look",
+            daemon=True,
+        )
+        thread.start()
         try:
             yield leadership
         finally:
+            stop.set()
+            thread.join()
             process.leave()
+
+
+def _keep_looking(
+    leadership: Leadership, process: Process, watch: Watch, stop: threading.Event
+) -> None:
+    failures = 0
+    with fresh_connections():
+        while not stop.wait(LOOK_SECONDS):
+            if leadership.held.lost.is_set():
+                logger.critical("another process leads now: nothing more is begun")
+                begin_no_more()
+                return
+            try:
+                look_after(leadership, process, watch)
+            except LeaseLost:
+                continue  # told by the next look
+            except Exception:
+                failures += 1
+                if failures == 1:  # an outage may last for hours
+                    logger.exception("could not follow the tasks, trying again")
+                connections.close_all()
+            else:
+                failures = 0

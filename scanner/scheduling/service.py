@@ -23,9 +23,10 @@ from scanner.scheduling.engine import fresh_connections
 from scanner.scheduling.interruption import interrupt_runs
 from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch
 from scanner.scheduling.scheduler import (
+    LOOK_SECONDS,
     begin_no_more,
-    follow_changes,
     is_scheduler_alive,
+    look_after,
     shutdown_scheduler,
     start_scheduler,
 )
@@ -33,7 +34,6 @@ from scanner.scheduling.scheduler import (
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 25.0
-LOOK_SECONDS = 0.5
 
 
 class Event(Enum):
@@ -133,10 +133,7 @@ class _Service:
 
     def _look_after(self, leadership: Leadership) -> Reason:
         def look() -> None:
-            now = timezone.now()
-            self._process.beat(leads=True, now=now)
-            follow_changes()
-            ledger.close_dead(self._watch.living(), leadership, now=now)
+            look_after(leadership, self._process, self._watch)
 
         while True:
             if leadership.held.lost.is_set():

@@ -16,9 +16,22 @@ import pytest
 from tests.agent import Agent
 from tests.process import MANAGE, PATIENCE, environment, fresh_postgres, fresh_sqlite, manage
 
-EXECUTIONS = "SELECT status FROM django_apscheduler_djangojobexecution ORDER BY run_time"
-JOBS = "SELECT id, next_run_time FROM django_apscheduler_djangojob"
+EXECUTIONS = (
+    "SELECT status FROM django_apscheduler_djangojobexecution WHERE job_id = 'scan' "
+    "ORDER BY run_time"
+)
+JOBS = "SELECT id, next_run_time FROM django_apscheduler_djangojob ORDER BY id"
+TASK_RUNS = (
+    "SELECT cause, outcome FROM scanner_taskrun JOIN scanner_scheduledtask "
+    "ON scanner_scheduledtask.id = task_id WHERE name = 'scan' ORDER BY scanner_taskrun.id"
+)
 RUNS = "SELECT trigger, outcome FROM scanner_scanrun ORDER BY id"
+# One whose next run comes in days, mostly.
+TASK_OF_A_MONTH = (
+    "INSERT INTO scanner_scheduledtask (name, enabled, interval_minutes, cron, time_zone, retries, "
+    "backoff_seconds, version, applied_version, changed_at, retry_attempt, last_outcome) "
+    "VALUES ('scan', TRUE, 44640, '', '', 2, 60, 1, 0, CURRENT_TIMESTAMP, 0, '')"
+)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -37,9 +50,14 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
         return session.execute(query.encode()).fetchall()
 
 
-def time_of_day(at: str | datetime) -> str:
-    """Give the time in UTC of what the database tells: SQLite a text, PostgreSQL a time."""
-    return at[11:19] if isinstance(at, str) else f"{at.astimezone(UTC):%T}"
+def execute(url: str, statement: str) -> None:
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)) as session:
+            session.execute(statement)
+            session.commit()
+    else:
+        with psycopg.connect(url) as session:
+            session.execute(statement.encode())
 
 
 class Running:
@@ -61,9 +79,9 @@ class Running:
             assert time.monotonic() < give_up, f"{found}\n{self.log}"
             time.sleep(0.05)
 
-    def wait_for_words(self, words: str) -> None:
+    def wait_for_words(self, words: str, times: int = 1) -> None:
         give_up = time.monotonic() + PATIENCE
-        while words not in self.log:
+        while self.log.count(words) < times:
             assert time.monotonic() < give_up, self.log
             time.sleep(0.05)
 
@@ -97,6 +115,7 @@ def test_it_scans_at_once_and_stops_when_told(
         running.wait_for(EXECUTIONS, [("Executed",)])
         assert running.stop() == 0
         assert rows(database_url, RUNS) == [("schedule", "complete")]
+        assert rows(database_url, TASK_RUNS) == [("catch_up", "ok")]
         assert "the scheduler is stopped" in running.log
         assert "Traceback" not in running.log
 
@@ -114,19 +133,24 @@ def test_a_scan_that_cannot_run_does_not_end_it(
     with scheduler(database_url, tmp_path) as running:
         running.wait_for(EXECUTIONS, [("Error!",)])
         assert rows(database_url, RUNS) == [("schedule", "failed")]
+        assert rows(database_url, TASK_RUNS) == [("catch_up", "failed")]
         assert running.stop() == 0
 
 
-def test_a_restart_neither_moves_the_next_run_nor_adds_a_job(
+def test_a_restart_neither_moves_the_next_run_nor_adds_a_job_nor_scans_again(
     database_url: str, deposit_root: Path, tmp_path: Path
 ) -> None:
-    midnight = {"SCANNER_INTERVAL_MINUTES": "1440"}
-    for runs in range(1, 4):
-        with scheduler(database_url, tmp_path, **midnight) as running:
-            running.wait_for(EXECUTIONS, [("Executed",)] * runs)
+    execute(database_url, TASK_OF_A_MONTH)
+    jobs = []
+    for starts in range(1, 4):
+        with scheduler(database_url, tmp_path) as running:
+            running.wait_for_words("the scheduler is started", times=starts)
+            running.wait_for(EXECUTIONS, [("Executed",)])
             assert running.stop() == 0
-        [(job, due)] = rows(database_url, JOBS)
-        assert (job, time_of_day(due)) == ("scan", "00:00:00")
+        jobs.append([row for row in rows(database_url, JOBS) if row[0] == "scan"])
+    assert len(jobs[0]) == 1
+    assert jobs[0] == jobs[1] == jobs[2]
+    assert rows(database_url, TASK_RUNS) == [("catch_up", "ok")]
 
 
 def test_told_twice_it_waits_for_no_scan_and_says_so_in_the_history(
@@ -144,11 +168,12 @@ def test_told_twice_it_waits_for_no_scan_and_says_so_in_the_history(
         running.wait_for("SELECT COUNT(*) FROM scanner_expectedbackupjob", [(1,)])
         running.process.send_signal(signal.SIGTERM)
         # Two signals at once may be one.
-        running.wait_for_words("a running scan has 25 seconds to end")
+        running.wait_for_words("what runs has 25 seconds to end")
         assert running.stop() == 0
         assert rows(database_url, RUNS) == [("schedule", "interrupted")]
+        assert rows(database_url, TASK_RUNS) == [("catch_up", "interrupted")]
         assert rows(database_url, EXECUTIONS) == [("Error!",)]
-        assert rows(database_url, "SELECT holder FROM scanner_lease") == [("",)]
+        assert rows(database_url, "SELECT DISTINCT holder FROM scanner_lease") == [("",)]
 
 
 def test_a_wrong_setting_is_told_in_words(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from pytest_django import Settings
 
 from scanner.pipeline import deposit
 from scanner.pipeline.deposit import Deposit
@@ -16,6 +17,8 @@ from tests.scheduling.threads import Gate
 
 if TYPE_CHECKING:
     from scanner.scheduling.engine import Scheduler
+    from scanner.scheduling.leadership import Leadership
+    from tests.scheduling.simulation import Simulation
 
 
 def _threads() -> list[str]:
@@ -38,19 +41,52 @@ def _no_scheduler_is_left(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.fixture
+def no_slot_comes(settings: Settings) -> None:
+    """Let no slot of the scan come while a test runs by the clock on the wall."""
+    settings.SCANNER_INTERVAL_MINUTES = 31 * 24 * 60
+
+
+@pytest.fixture
 def idle_scheduler() -> "Iterator[Scheduler]":
     """Give a scheduler that starts nothing by itself."""
     from scanner.scheduling.engine import Scheduler
 
-    scheduler = Scheduler(tend=lambda _: None)
+    scheduler = Scheduler()
     scheduler.start(paused=True)
     yield scheduler
     scheduler.shutdown()
 
 
 @pytest.fixture
+def leadership() -> "Iterator[Leadership]":
+    """Give a leadership under which runs begin."""
+    from scanner.scheduling import dispatch
+    from tests.scheduling.rows import take_the_lead
+
+    leadership = take_the_lead()
+    dispatch.lead(leadership)
+    yield leadership
+    leadership.ending.set()
+    dispatch.lead(None)
+
+
+@pytest.fixture
+def simulation(monkeypatch: pytest.MonkeyPatch) -> "Iterator[Simulation]":
+    """Give a scheduler whose clock stands, until it is moved; it has not been started yet."""
+    from tests.scheduling.rows import NOW
+    from tests.scheduling.simulation import Simulation
+
+    simulation = Simulation(monkeypatch, NOW)
+    yield simulation
+    simulation.stop()
+
+
+@pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     """Give a gate at which every scan waits, before it looks at the deposit tree."""
+    from tests.scheduling.rows import make_task
+
+    make_task("prune", enabled=False)  # it looks at the tree, too
     walk = deposit.walk
     gate = Gate()
 

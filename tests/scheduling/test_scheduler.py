@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -16,29 +17,41 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from pytest_django import Settings
 
 from scanner import lease
-from scanner.models import ScanRun
-from scanner.scheduling import engine, scheduler, tasks
-from scanner.scheduling.engine import JobStore, Scheduler
-from scanner.scheduling.jobs import keep_scan_job
+from scanner.errors import LeaseHeld
+from scanner.models import Lease, ScanRun, ScheduledTask, SchedulerProcess, TaskRequest, TaskRun
+from scanner.scheduling import engine, scheduler
+from scanner.scheduling.engine import STORE, JobStore, Scheduler
+from scanner.scheduling.leadership import LEASE
+from scanner.scheduling.reconcile import reconcile
 from scanner.scheduling.scheduler import (
     is_scheduler_alive,
-    run_scanner_job,
     shutdown_scheduler,
     start_scheduler,
 )
-from tests.scheduling.threads import Gate, connections_of_threads, eventually
+from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
+from tests.scheduling.rows import QUARTER, SLOT, change, make_task, runs, take_the_lead
+from tests.scheduling.threads import Gate, connections_of_threads, eventually, thread_for
 
-pytestmark = pytest.mark.usefixtures("deposit_root")
+pytestmark = pytest.mark.usefixtures("deposit_root", "no_slot_comes")
 
 
 def the_scheduler() -> Scheduler:
-    [running] = scheduler._running
+    [(running, _, _)] = scheduler._running
     return running
 
 
 def statuses() -> list[str]:
-    """Give the executions' statuses in the order in which they were due."""
-    return list(DjangoJobExecution.objects.order_by("run_time").values_list("status", flat=True))
+    """Give the statuses of the scan's executions in the order in which they were due."""
+    rows = DjangoJobExecution.objects.filter(job_id="scan").order_by("run_time")
+    return list(rows.values_list("status", flat=True))
+
+
+def job() -> DjangoJob:
+    return DjangoJob.objects.get(pk="scan")
+
+
+def task() -> ScheduledTask:
+    return ScheduledTask.objects.get(name="scan")
 
 
 def outcomes() -> list[str]:
@@ -47,15 +60,14 @@ def outcomes() -> list[str]:
 
 def make_due(ago: timedelta = timedelta(0)) -> None:
     """Let the stored job be due since then."""
-    the_scheduler().modify_job("scan", "default", next_run_time=timezone.now() - ago)
+    the_scheduler().modify_job("scan", STORE, next_run_time=timezone.now() - ago)
 
 
 def make_due_from_outside(ago: timedelta = timedelta(0)) -> datetime:
     """Change the stored job while its scheduler does not look; give when it is due."""
     due = timezone.now() - ago
-    row = DjangoJob.objects.get()
-    state = pickle.loads(row.job_state) | {"next_run_time": due}
-    DjangoJob.objects.update(job_state=pickle.dumps(state), next_run_time=due)
+    state = pickle.loads(job().job_state) | {"next_run_time": due}
+    DjangoJob.objects.filter(pk="scan").update(job_state=pickle.dumps(state), next_run_time=due)
     return due
 
 
@@ -67,19 +79,31 @@ def test_started_it_scans_at_once_and_the_execution_is_recorded() -> None:
     eventually(lambda: statuses() == ["Executed"])
     run = ScanRun.objects.get()
     assert (run.trigger, run.outcome) == ("schedule", "complete")
-    execution = DjangoJobExecution.objects.get()
-    assert execution.job_id == "scan"
+    execution = DjangoJobExecution.objects.get(job_id="scan")
     assert run.started_at >= execution.run_time
+    task_run = TaskRun.objects.get(task__name="scan")
+    assert (task_run.cause, task_run.outcome, task_run.scan_run) == ("catch_up", "ok", run)
+    assert task_run.fired_for == execution.run_time
     assert is_scheduler_alive()
+
+
+def test_each_task_is_made_from_its_defaults_put_on_the_schedule_and_run() -> None:
+    start_scheduler()
+    assert list(ScheduledTask.objects.values_list("name", "applied_version")) == [
+        ("prune", 1),
+        ("scan", 1),
+    ]
+    assert set(DjangoJob.objects.values_list("id", flat=True)) == {"prune", "scan"}
+    eventually(lambda: TaskRun.objects.filter(outcome="ok").count() == 2)
 
 
 def test_the_stored_job_runs_when_it_is_due() -> None:
     start_scheduler()
     eventually(lambda: statuses() == ["Executed"])
-    before = DjangoJob.objects.get().next_run_time
+    before = job().next_run_time
     make_due()
     eventually(lambda: statuses() == ["Executed", "Executed"])
-    eventually(lambda: DjangoJob.objects.get().next_run_time > timezone.now())
+    eventually(lambda: job().next_run_time > timezone.now())
     assert outcomes() == ["complete", "complete"]
     assert before > timezone.now() - timedelta(minutes=1)
 
@@ -106,30 +130,28 @@ def test_stopped_when_it_is_stopped_it_says_so(caplog: pytest.LogCaptureFixture)
 
 
 def test_stopped_it_can_be_started_again() -> None:
-    for starts in range(1, 3):
-        start_scheduler()
-        eventually(lambda starts=starts: len(statuses()) == starts)  # type: ignore[misc]
-        shutdown_scheduler()
-    assert statuses() == ["Executed", "Executed"]
-    assert DjangoJob.objects.count() == 1
-
-
-def test_a_paused_scan_is_not_run_by_a_start(caplog: pytest.LogCaptureFixture) -> None:
     start_scheduler()
     eventually(lambda: statuses() == ["Executed"])
-    the_scheduler().pause_job("scan", "default")
     shutdown_scheduler()
     start_scheduler()
-    assert "the scan is paused" in caplog.text
+    make_due()
+    eventually(lambda: statuses() == ["Executed", "Executed"])
+    assert DjangoJob.objects.count() == 2
+
+
+def test_a_paused_scan_is_not_run_by_a_start() -> None:
+    make_task(enabled=False)
+    start_scheduler()
+    eventually(lambda: TaskRun.objects.filter(task__name="prune", outcome="ok").exists())
     shutdown_scheduler()
-    assert statuses() == ["Executed"]
-    assert DjangoJob.objects.get().next_run_time is None
+    assert statuses() == []
+    assert job().next_run_time is None
 
 
 def test_stop_waits_for_the_running_scan(gate: Gate) -> None:
     start_scheduler()
     gate.wait_until_reached()
-    stopping = threading.Thread(target=shutdown_scheduler)
+    stopping = thread_for(shutdown_scheduler)
     stopping.start()
     eventually(lambda: not is_scheduler_alive())
     assert stopping.is_alive()
@@ -144,7 +166,7 @@ def test_nothing_is_begun_while_it_stops(gate: Gate, caplog: pytest.LogCaptureFi
     start_scheduler()
     gate.wait_until_reached()
     stopped = the_scheduler()
-    stopping = threading.Thread(target=shutdown_scheduler)
+    stopping = thread_for(shutdown_scheduler)
     stopping.start()
     eventually(lambda: not stopped.running)
     due = make_due_from_outside()
@@ -154,25 +176,13 @@ def test_nothing_is_begun_while_it_stops(gate: Gate, caplog: pytest.LogCaptureFi
     assert statuses() == ["Executed"]
     assert "Error submitting job" not in caplog.text
     # It is left to the next start.
-    assert DjangoJob.objects.get().next_run_time == due
-
-
-def test_a_restart_within_the_misfire_grace_of_a_slot_scans_once() -> None:
-    start_scheduler()
-    eventually(lambda: statuses() == ["Executed"])
-    shutdown_scheduler()
-    make_due_from_outside(timedelta(seconds=5))
-    start_scheduler()
-    eventually(lambda: len(statuses()) > 1)
-    shutdown_scheduler()
-    assert statuses() == ["Executed", "Executed"]
-    assert outcomes() == ["complete", "complete"]
+    assert job().next_run_time == due
 
 
 def test_stopped_while_it_begins_a_scan_it_lets_it_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    stopping = threading.Thread(target=shutdown_scheduler)
+    stopping = thread_for(shutdown_scheduler)
     get_due_jobs = JobStore.get_due_jobs
 
     def stop_meanwhile(store: JobStore, now: datetime) -> Any:
@@ -212,7 +222,7 @@ def test_a_failing_scan_is_told_with_its_traceback_and_the_next_one_runs(
     deposit_root.rmdir()
     start_scheduler()
     eventually(lambda: statuses() == ["Error!"])
-    execution = DjangoJobExecution.objects.get()
+    execution = DjangoJobExecution.objects.get(job_id="scan")
     assert execution.exception is not None
     assert execution.exception.startswith("scanner.errors.DepositRootUnavailable: ")
     assert "scan.py" in (execution.traceback or "")
@@ -228,7 +238,7 @@ def test_a_failing_scan_is_told_with_its_traceback_and_the_next_one_runs(
 
 def test_an_error_that_no_column_takes_is_cut_and_cleaned(idle_scheduler: Scheduler) -> None:
     due = timezone.now()
-    keep_scan_job(idle_scheduler, now=due)
+    DjangoJob.objects.create(id="scan", job_state=b"")
     error = ValueError("\0\ud800 is " + "very " * 1000 + "wrong")
     JobStore.handle_error_event(
         JobExecutionEvent(EVENT_JOB_ERROR, "scan", "default", due, exception=error, traceback="\0")
@@ -236,14 +246,6 @@ def test_an_error_that_no_column_takes_is_cut_and_cleaned(idle_scheduler: Schedu
     exception = DjangoJobExecution.objects.get().exception or ""
     assert exception.startswith("ValueError: \N{REPLACEMENT CHARACTER} is very ")
     assert len(exception) == 1000
-
-
-def test_while_another_scan_runs_ours_is_skipped(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    with lease.hold("scan", heartbeat=0.05):
-        run_scanner_job()
-    assert "the scheduled scan is skipped" in caplog.text
-    assert outcomes() == []
 
 
 def test_a_slot_that_comes_while_the_last_scan_runs_is_recorded_and_passed_over(
@@ -258,18 +260,134 @@ def test_a_slot_that_comes_while_the_last_scan_runs_is_recorded_and_passed_over(
     assert outcomes() == ["complete"]
 
 
-def test_a_slot_late_by_more_than_the_misfire_grace_is_recorded_as_missed() -> None:
+# --- Leading --------------------------------------------------------------------------------------
+
+
+def leader() -> Lease:
+    return Lease.objects.get(name=LEASE)
+
+
+def test_where_another_process_leads_nothing_is_started() -> None:
+    with lease.hold(LEASE, heartbeat=0.05), pytest.raises(LeaseHeld):
+        start_scheduler()
+    assert not is_scheduler_alive()
+    assert not DjangoJob.objects.exists()
+    assert not SchedulerProcess.objects.exists()
     start_scheduler()
-    eventually(lambda: statuses() == ["Executed"])
-    make_due(timedelta(minutes=65))  # the last of these slots was 5 minutes ago
-    eventually(lambda: "Missed!" in statuses())
-    assert outcomes() == ["complete"]
     assert is_scheduler_alive()
 
 
-def test_an_unknown_task_is_an_error_of_its_own_job_only() -> None:
-    with pytest.raises(KeyError):
-        tasks.dispatch("no such task")
+def test_the_leadership_lasts_from_start_to_stop() -> None:
+    start_scheduler()
+    assert leader().holder
+    assert SchedulerProcess.objects.get().leads
+    shutdown_scheduler()
+    assert not leader().holder
+    assert not SchedulerProcess.objects.exists()
+
+
+def test_a_leadership_that_was_given_is_not_given_back() -> None:
+    leadership = take_the_lead()
+    start_scheduler(leadership)
+    eventually(lambda: statuses() == ["Executed"])
+    shutdown_scheduler()
+    assert leader().holder
+    assert TaskRun.objects.get(task__name="scan").process_id == leadership.process_id
+
+
+def test_when_another_leads_nothing_more_is_begun(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lease, "HEARTBEAT", 0.02)
+    start_scheduler()
+    eventually(lambda: statuses() == ["Executed"])
+    assert is_scheduler_alive()
+    Lease.objects.filter(name=LEASE).update(token=99, holder="another")
+    eventually(lambda: not is_scheduler_alive())
+    eventually(lambda: "another process leads now" in caplog.text)
+    make_due()
+    the_scheduler().wakeup()
+    shutdown_scheduler()
+    assert statuses() == ["Executed"]
+    assert leader().holder == "another"
+
+
+def test_while_it_is_not_sure_to_lead_it_leaves_the_job_store_alone(clock: Clock) -> None:
+    leadership = take_the_lead()
+    start_scheduler(leadership)
+    eventually(lambda: statuses() == ["Executed"])
+    clock.seconds += lease.TIME_TO_LIVE
+    due = make_due_from_outside()
+    assert the_scheduler()._process_jobs() == engine.RETRY_SECONDS
+    assert job().next_run_time == due
+    assert leadership.held.beat()
+    the_scheduler().wakeup()
+    eventually(lambda: statuses() == ["Executed", "Executed"])
+
+
+def test_what_people_change_is_followed() -> None:
+    start_scheduler()
+    eventually(lambda: statuses() == ["Executed"])
+    change(task(), enabled=False)
+    eventually(lambda: task().applied_version == 2)
+    assert job().next_run_time is None
+    TaskRequest.objects.create(task=task(), requested_at=timezone.now())
+    eventually(lambda: statuses() == ["Executed", "Executed"])
+    assert TaskRun.objects.get(task__name="scan", cause="request").outcome == "ok"
+
+
+def test_a_failed_scan_is_tried_again(deposit_root: Path) -> None:
+    make_task(backoff_seconds=0)
+    deposit_root.rmdir()
+    start_scheduler()
+    eventually(lambda: task().last_outcome == "failed")
+    attempts = TaskRun.objects.filter(task__name="scan").order_by("pk")
+    assert list(attempts.values_list("attempt", "cause", "outcome")) == [
+        (1, "catch_up", "failed"),
+        (2, "retry", "failed"),
+        (3, "retry", "failed"),
+    ]
+    eventually(lambda: statuses() == ["Error!"] * 3)
+
+
+def test_what_a_dead_process_left_running_is_closed_and_tried_again() -> None:
+    dead = make_task(backoff_seconds=0)
+    TaskRun.objects.create(
+        task=dead,
+        cause="schedule",
+        scheduled_for=timezone.now(),
+        fired_for=timezone.now(),
+        started_at=timezone.now(),
+        outcome="running",
+        host="gone",
+        pid=1,
+        process_id=uuid4(),
+    )
+    start_scheduler()
+    eventually(lambda: task().last_outcome == "ok")
+    assert [run[1:] for run in runs() if run[2] != "catch_up"] == [
+        (1, "schedule", "interrupted"),
+        (2, "retry", "ok"),
+    ]
+
+
+def test_a_control_loop_that_fails_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start_scheduler()
+    failures: list[str] = []
+
+    def fail_first(*arguments: Any, **named: Any) -> None:
+        if len(failures) < 3:
+            failures.append("away")
+            raise OperationalError("the database is away")
+        reconcile(*arguments, **named)
+
+    monkeypatch.setattr(scheduler, "reconcile", fail_first)
+    change(task(), enabled=False)
+    eventually(lambda: task().applied_version == 2)
+    assert len(failures) == 3
+    assert caplog.text.count("could not follow the tasks") == 1
 
 
 # --- The database ---------------------------------------------------------------------------------
@@ -314,7 +432,7 @@ def test_a_job_deleted_meanwhile_is_put_back_and_the_scheduler_lives(
     eventually(lambda: "the schedule is followed again" in caplog.text)
     assert happened == ["update_job"]
     assert "the schedule could not be followed" in caplog.text
-    assert DjangoJob.objects.exists()
+    eventually(lambda: DjangoJob.objects.count() == 2)
     assert is_scheduler_alive()
     runs = len(outcomes())
     make_due()
@@ -325,13 +443,10 @@ def test_a_job_deleted_while_nothing_is_due_is_put_back() -> None:
     start_scheduler()
     eventually(lambda: statuses() == ["Executed"])
     DjangoJob.objects.all().delete()
-    the_scheduler().wakeup()  # as it does by itself after a while
-    eventually(DjangoJob.objects.exists)
+    eventually(lambda: DjangoJob.objects.count() == 2)
 
 
-@pytest.mark.parametrize(
-    "method", ["lookup_job", "get_due_jobs", "update_job", "get_next_run_time"]
-)
+@pytest.mark.parametrize("method", ["get_due_jobs", "update_job", "get_next_run_time"])
 @pytest.mark.parametrize("error", [OperationalError, RuntimeError])
 def test_an_outage_is_outlived_whatever_it_hits(
     monkeypatch: pytest.MonkeyPatch,
@@ -355,10 +470,15 @@ def test_an_outage_is_outlived_whatever_it_hits(
     assert len(tracebacks) <= 1
 
 
-def test_a_worker_keeps_no_connection_whatever_it_ran() -> None:
+def test_a_worker_keeps_no_connection_and_knows_when_its_run_was_due() -> None:
     executor = engine.Executor()
-    executor._pool.submit(lambda: connection.ensure_connection()).result()  # noqa: PLW0108
-    assert executor._pool.submit(lambda: connection.connection).result() is None
+
+    def submit(work: Callable[[], object], due: datetime) -> object:
+        return executor._pool.submit(lambda *_: work(), None, STORE, [due]).result()
+
+    submit(connection.ensure_connection, SLOT)
+    assert submit(lambda: connection.connection, SLOT) is None
+    assert [submit(engine.fired_for.get, due) for due in (SLOT, QUARTER)] == [SLOT, QUARTER]
     executor.shutdown()
 
 
@@ -370,5 +490,6 @@ def test_it_never_waits_longer_than_a_change_from_outside_may_take(
     start_scheduler()
     eventually(lambda: statuses() == ["Executed"])
     if is_paused:
-        the_scheduler().pause_job("scan", "default")
+        ScheduledTask.objects.update(enabled=False)
+        eventually(lambda: not DjangoJob.objects.exclude(next_run_time=None).exists())
     assert the_scheduler()._process_jobs() <= engine.LONGEST_WAIT_SECONDS

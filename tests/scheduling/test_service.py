@@ -1,5 +1,6 @@
-"""The scheduler as a service: told to stop, it ends in time and leaves an honest history."""
+"""The scheduler as a service: it leads or stands by, and told to stop it ends in time."""
 
+import logging
 import os
 import socket
 import threading
@@ -7,24 +8,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
 from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
-from scanner.models import BackupEntry, Lease, ScanRun
-from scanner.scan import LEASE
-from scanner.scheduling import service
+from scanner import lease, scan
+from scanner.models import (
+    BackupEntry,
+    Lease,
+    ScanRun,
+    ScheduledTask,
+    SchedulerProcess,
+    TaskChange,
+    TaskRun,
+)
+from scanner.scheduling import scheduler, service
 from scanner.scheduling.engine import Scheduler
-from scanner.scheduling.interruption import interrupt_scan
-from scanner.scheduling.service import Ending, Event, Events, run
+from scanner.scheduling.interruption import interrupt_runs
+from scanner.scheduling.leadership import LEASE, Leadership
+from scanner.scheduling.reconcile import reconcile
+from scanner.scheduling.scheduler import is_scheduler_alive
+from scanner.scheduling.service import Ending, Event, Events, Reason, run
 from tests.agent import Agent
 from tests.process import PATIENCE
 from tests.scanning import make_job
+from tests.scheduling.rows import begin, change, make_task
 from tests.scheduling.threads import Gate, connections_of_threads, eventually
 
-pytestmark = pytest.mark.usefixtures("deposit_root")
+pytestmark = pytest.mark.usefixtures("deposit_root", "no_slot_comes")
+
+TOLD = Ending(Reason.AS_TOLD, with_threads=False)
 
 
 @contextmanager
@@ -47,33 +63,157 @@ def served(events: Events, patience: float = PATIENCE) -> Iterator[list[Ending]]
         thread.join(PATIENCE)
 
 
-def execution() -> DjangoJobExecution:
-    return DjangoJobExecution.objects.get()
+def executions() -> list[str]:
+    rows = DjangoJobExecution.objects.filter(job_id="scan").order_by("run_time")
+    return list(rows.values_list("status", flat=True))
+
+
+def task_run() -> TaskRun:
+    return TaskRun.objects.get(task__name="scan")
+
+
+def leader() -> Lease:
+    return Lease.objects.get(name=LEASE)
 
 
 def wait_until_scanning(gate: Gate) -> None:
     gate.wait_until_reached()
-    eventually(DjangoJobExecution.objects.exists)
+    eventually(lambda: executions() == ["Started execution"])
 
 
-def test_told_to_stop_it_ends_without_threads() -> None:
-    events = Events()
-    with served(events) as endings:
-        eventually(lambda: DjangoJobExecution.objects.filter(status="Executed").exists())
-    assert endings == [Ending(as_told=True, with_threads=False)]
+# --- Leading and standing by ----------------------------------------------------------------------
+
+
+def test_alone_it_leads_and_scans() -> None:
+    with served(Events()) as endings:
+        eventually(lambda: executions() == ["Executed"])
+        process = SchedulerProcess.objects.get()
+        assert process.leads
+        assert task_run().process_id == process.pk
+        assert leader().holder
+    assert endings == [TOLD]
     assert ScanRun.objects.get().outcome == "complete"
+    assert not SchedulerProcess.objects.exists()
+    assert not leader().holder
 
 
-def test_a_running_scan_is_waited_for(gate: Gate) -> None:
+def test_while_another_leads_it_stands_by_and_follows(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    events = Events()
+    with lease.hold(LEASE, heartbeat=0.05), served(events) as endings:
+        eventually(lambda: f"standing by: process {os.getpid()}" in caplog.text)
+        assert not SchedulerProcess.objects.get().leads
+        assert not is_scheduler_alive()
+        events.put(Event.STOP)
+        eventually(lambda: endings == [TOLD])
+    assert not TaskRun.objects.exists()
+    assert not SchedulerProcess.objects.exists()
+    assert caplog.text.count("standing by") == 1
+
+
+def test_it_leads_as_soon_as_the_leader_gives_it_up(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with lease.hold(LEASE, heartbeat=0.05) as held, served(Events()):
+        eventually(lambda: "standing by" in caplog.text)
+        held.release()
+        eventually(lambda: executions() == ["Executed"])
+        assert SchedulerProcess.objects.get().leads
+
+
+def test_what_people_change_is_followed() -> None:
+    with served(Events()):
+        eventually(lambda: executions() == ["Executed"])
+        change(ScheduledTask.objects.get(name="scan"), enabled=False)
+        eventually(lambda: ScheduledTask.objects.get(name="scan").applied_version == 2)
+
+
+def test_what_a_dead_leader_left_is_closed_by_who_follows(leadership: Leadership) -> None:
+    make_task(retries=0)
+    left = begin(leadership)
+    leadership.held.release()
+    with served(Events()):
+        eventually(lambda: TaskRun.objects.get(pk=left.pk).outcome == "interrupted")
+    assert TaskChange.objects.filter(run=left, new_outcome="interrupted").exists()
+
+
+def test_when_another_leads_it_ends_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lease, "HEARTBEAT", 0.02)
+    with served(Events()) as endings:
+        eventually(lambda: executions() == ["Executed"])
+        Lease.objects.filter(name=LEASE).update(token=99, holder="another")
+        eventually(lambda: endings == [Ending(Reason.DEPOSED, with_threads=True)])
+    assert Reason.DEPOSED.value == 75
+    assert "another process leads now" in caplog.text
+    assert leader().holder == "another"
+    assert not SchedulerProcess.objects.exists()
+
+
+def test_a_dead_scheduler_ends_the_service(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Scheduler, "_main_loop", lambda _: None)
+    assert run(Events()) == Ending(Reason.DIED, with_threads=False)
+    assert Reason.DIED.value == 1
+    assert "the scheduler's thread has died" in caplog.text
+    assert not leader().holder
+
+
+def test_an_outage_is_told_once_and_outlived(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[str] = []
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+
+    def fail_first(*arguments: Any, **named: Any) -> None:
+        if not named.get("catch_up") and len(failures) < 3:
+            failures.append("away")
+            raise OperationalError("the database is away")
+        reconcile(*arguments, **named)
+
+    monkeypatch.setattr(scheduler, "reconcile", fail_first)
+    with served(Events()) as endings:
+        eventually(lambda: "could follow the tasks again after 3 attempts" in caplog.text)
+        assert endings == []
+    assert caplog.text.count("could not follow the tasks, trying again") == 1
+
+
+def test_one_that_cannot_use_the_database_at_the_start_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(**_: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(SchedulerProcess.objects, "create", away)
+    with pytest.raises(OperationalError):
+        run(Events())
+
+
+def test_the_waiting_thread_keeps_no_connection() -> None:
+    with connections_of_threads() as opened, served(Events()):
+        eventually(lambda: executions() == ["Executed"])
+        assert {"service", "APScheduler"} <= {name for name, _ in opened}
+    assert all(one.connection is None for _, one in opened)
+
+
+# --- Told to stop ---------------------------------------------------------------------------------
+
+
+def test_a_running_scan_is_waited_for_while_another_may_lead(gate: Gate) -> None:
     events = Events()
     with served(events) as endings:
         wait_until_scanning(gate)
         events.put(Event.STOP)
+        eventually(lambda: not leader().holder)
+        eventually(lambda: not SchedulerProcess.objects.get().leads)
+        assert task_run().outcome == "running"
+        assert endings == []
         gate.open()
         eventually(lambda: bool(endings))
-    assert endings == [Ending(as_told=True, with_threads=False)]
+    assert endings == [TOLD]
     assert ScanRun.objects.get().outcome == "complete"
-    assert execution().status == "Executed"
+    assert (task_run().outcome, executions()) == ("ok", ["Executed"])
 
 
 @pytest.mark.parametrize(
@@ -82,21 +222,25 @@ def test_a_running_scan_is_waited_for(gate: Gate) -> None:
 def test_a_scan_that_is_not_waited_for_is_recorded_as_interrupted(
     gate: Gate, stops: int, patience: float
 ) -> None:
+    make_task()
     events = Events()
     with served(events, patience) as endings:
         wait_until_scanning(gate)
         for _ in range(stops):
             events.put(Event.STOP)
         eventually(lambda: bool(endings))
-        assert endings == [Ending(as_told=True, with_threads=True)]
+        assert endings == [Ending(Reason.AS_TOLD, with_threads=True)]
         scan_run = ScanRun.objects.get()
         assert scan_run.outcome == "interrupted"
         assert "did not wait" in scan_run.error
         assert scan_run.finished_at is not None
-        assert (execution().status, execution().exception) == ("Error!", scan_run.error)
-        assert execution().duration is not None
-        # The next process need not wait until the lease expires.
-        assert Lease.objects.get().holder == ""
+        assert (task_run().outcome, task_run().error) == ("interrupted", scan_run.error)
+        execution = DjangoJobExecution.objects.get(job_id="scan")
+        assert (execution.status, execution.exception) == ("Error!", scan_run.error)
+        assert execution.duration is not None
+        # Whoever leads next tries it again, and need not wait until a lease expires.
+        assert ScheduledTask.objects.get(name="scan").retry_attempt == 2
+        assert set(Lease.objects.values_list("holder", flat=True)) == {""}
 
 
 def test_an_interrupted_scan_records_no_verdict_any_more(gate: Gate, deposit_root: Path) -> None:
@@ -108,6 +252,8 @@ def test_an_interrupted_scan_records_no_verdict_any_more(gate: Gate, deposit_roo
     gate.open()
     eventually(lambda: not any(one.name == "scheduler-stop" for one in threading.enumerate()))
     assert not BackupEntry.objects.exists()
+    # What it says at its end comes too late.
+    assert (task_run().outcome, executions()) == ("interrupted", ["Error!"])
 
 
 def test_where_the_database_is_away_it_ends_all_the_same(
@@ -116,11 +262,12 @@ def test_where_the_database_is_away_it_ends_all_the_same(
     def away(*_: object, **__: object) -> None:
         raise OperationalError("the database is away")
 
-    monkeypatch.setattr(service, "interrupt_scan", away)
+    monkeypatch.setattr(service, "interrupt_runs", away)
     with served(Events(), patience=0.05) as endings:
         wait_until_scanning(gate)
-    assert endings == [Ending(as_told=True, with_threads=True)]
-    assert "could not be recorded: the database is away" in caplog.text
+    assert endings == [Ending(Reason.AS_TOLD, with_threads=True)]
+    assert "could not record what is interrupted" in caplog.text
+    assert "the database is away" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -128,22 +275,18 @@ def test_where_the_database_is_away_it_ends_all_the_same(
     [("elsewhere", os.getpid()), (socket.gethostname(), os.getppid())],
     ids=["on another host", "on this host"],
 )
-def test_the_scan_of_another_process_is_not_ours_to_interrupt(host: str, process: int) -> None:
+def test_what_another_process_runs_is_not_ours_to_interrupt(
+    leadership: Leadership, host: str, process: int
+) -> None:
     now = timezone.now()
-    Lease.objects.create(name=LEASE, token=7, holder="x", host=host, pid=process)
+    Lease.objects.create(name=scan.LEASE, token=7, holder="x", host=host, pid=process)
     ScanRun.objects.create(trigger="command", started_at=now)
-    interrupt_scan("because", now=now)
+    make_task()
+    other = begin(leadership)
+    leadership.running.clear()
+    interrupt_runs(leadership, "because", now=now)
     assert ScanRun.objects.get().outcome == "running"
-    assert (Lease.objects.get().token, Lease.objects.get().holder) == (7, "x")
-
-
-def test_the_waiting_thread_keeps_no_connection() -> None:
-    with connections_of_threads() as opened, served(Events()):
-        eventually(lambda: DjangoJobExecution.objects.filter(status="Executed").exists())
-        assert "service" in {name for name, _ in opened}
-        eventually(lambda: all(one.connection is None for _, one in opened))
-
-
-def test_a_dead_scheduler_ends_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Scheduler, "_main_loop", lambda _: None)
-    assert run(Events()) == Ending(as_told=False, with_threads=False)
+    held = Lease.objects.get(name=scan.LEASE)
+    assert (held.token, held.holder) == (7, "x")
+    assert TaskRun.objects.get() == other
+    assert TaskRun.objects.get().outcome == "running"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import connections
 from django.db.backends.signals import connection_created
 
 from tests.process import PATIENCE
@@ -17,6 +18,18 @@ def eventually(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up, "it never came about"
         time.sleep(0.01)
+
+
+def thread_for(work: Callable[[], object]) -> threading.Thread:
+    """Give a thread, not started yet, that does something and keeps no connection after it."""
+
+    def body() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    return threading.Thread(target=body)
 
 
 class Gate:
