@@ -131,8 +131,14 @@ def begin_run(trigger: ScanRun.Trigger, agents: Sequence[str], *, now: datetime)
 
 
 def end_run(run: ScanRun) -> None:
-    """Record how a run ended, with what it counted."""
-    run.save()
+    """Record how a run ended, with what it counted.
+
+    A run that whoever followed its holder has closed already stays as it is.
+    """
+    running = ScanRun.objects.filter(pk=run.pk, outcome=ScanRun.Outcome.RUNNING.value)
+    with transaction.atomic():
+        if running.select_for_update().first() is not None:
+            run.save()
 
 
 def new_strangers(run: ScanRun) -> list[str]:

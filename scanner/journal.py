@@ -57,7 +57,8 @@ def _tell_failure(run: ScanRun, error: BaseException) -> None:
     if isinstance(error, BackupMonitorError):
         logger.error("scan %s failed: %s", run.pk, error)
     else:
-        logger.error("scan %s failed", run.pk, exc_info=error)
+        # Whoever started the scan gets the error, and tells it with its traceback.
+        logger.error("scan %s failed: %s: %s", run.pk, type(error).__name__, error)
     run.outcome = (
         ScanRun.Outcome.FAILED if isinstance(error, Exception) else ScanRun.Outcome.INTERRUPTED
     ).value

@@ -210,7 +210,7 @@ def test_a_scan_that_slept_while_another_followed_it_records_nothing(
         code, out, err = finish(sleeper)
     assert (code, out) == (2, "")
     assert "was taken over while this process held it" in err
-    assert rows(database, RUNS) == [(1, "failed"), (2, "complete")]
+    assert rows(database, RUNS) == [(1, "interrupted"), (2, "complete")]
     assert rows(database, ENTRIES) == [("SUCCESS", 2)]
     assert len(copies(vault_root)) == 1
 

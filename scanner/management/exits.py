@@ -1,5 +1,6 @@
 """What a command's exit code tells when it could not do its work: 2, or 3 while a scan runs."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from scanner.errors import BackupMonitorError, LeaseHeld
 
 CANNOT_RUN = 2
 ANOTHER_RUNS = 3
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -27,4 +30,8 @@ def exit_codes(command: BaseCommand) -> Iterator[None]:
         sys.exit(ANOTHER_RUNS)
     except (BackupMonitorError, SystemCheckError, DatabaseError) as error:
         command.stderr.write(str(error))
+        sys.exit(CANNOT_RUN)
+    except Exception:
+        # Python would exit with 1, which tells of problems with backups.
+        logger.exception("the command failed in a way that nobody foresaw")
         sys.exit(CANNOT_RUN)

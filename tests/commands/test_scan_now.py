@@ -190,3 +190,18 @@ def test_a_scan_of_nothing_prints_the_sum_alone(
     call_command("scan_now")
     (line,) = capsys.readouterr().out.splitlines()
     assert "no new verdicts" in line
+
+
+def test_an_error_that_nobody_foresaw_is_no_exit_code_of_problems(
+    deposit_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(*_: object) -> None:
+        raise RuntimeError("bad \ud800 luck")
+
+    monkeypatch.setattr("scanner.pipeline.deposit.walk", break_down)
+    with pytest.raises(SystemExit) as caught:
+        call_command("scan_now")
+    assert caught.value.code == 2
+    assert caplog.text.count("Traceback (most recent call last)") == 1
+    run = ScanRun.objects.get()
+    assert (run.outcome, run.error) == ("failed", "RuntimeError: bad \ufffd luck")

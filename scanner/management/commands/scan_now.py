@@ -3,13 +3,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, SystemCheckError
-from django.db import DatabaseError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from scanner import board
-from scanner.errors import BackupMonitorError, LeaseHeld
 from scanner.management import output
+from scanner.management.exits import exit_codes
 from scanner.management.verdicts import print_run
 from scanner.models import ScanRun
 from scanner.scan import scan
@@ -31,8 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--fail-on-problems", action="store_true", help="exit 1 on problems")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            self.check()
+        with exit_codes(self):
             with output.progress(sys.stderr) as progress:
                 run = scan(
                     now=timezone.now(),
@@ -40,17 +38,9 @@ class Command(BaseCommand):
                     agents=options["agent"],
                     progress=progress,
                 )
-        except LeaseHeld as error:
-            self._give_up(error, 3)
-        except (BackupMonitorError, SystemCheckError, DatabaseError) as error:
-            self._give_up(error, 2)
-        if options["json"]:
-            self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
-        else:
-            print_run(run, self.stdout)
-        if options["fail_on_problems"] and run.problems:
-            sys.exit(1)
-
-    def _give_up(self, error: Exception, code: int) -> None:
-        self.stderr.write(str(error))
-        sys.exit(code)
+            if options["json"]:
+                self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
+            else:
+                print_run(run, self.stdout)
+            if options["fail_on_problems"] and run.problems:
+                sys.exit(1)
