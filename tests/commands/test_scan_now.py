@@ -196,7 +196,7 @@ def test_an_error_that_nobody_foresaw_is_no_exit_code_of_problems(
     deposit_root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def break_down(*_: object) -> None:
-        raise RuntimeError("bad \ud800 luck")
+        raise RuntimeError("bad\0 luck")
 
     monkeypatch.setattr("scanner.pipeline.deposit.walk", break_down)
     with pytest.raises(SystemExit) as caught:
@@ -204,4 +204,4 @@ def test_an_error_that_nobody_foresaw_is_no_exit_code_of_problems(
     assert caught.value.code == 2
     assert caplog.text.count("Traceback (most recent call last)") == 1
     run = ScanRun.objects.get()
-    assert (run.outcome, run.error) == ("failed", "RuntimeError: bad \ufffd luck")
+    assert (run.outcome, run.error) == ("failed", "RuntimeError: bad luck")
