@@ -18,7 +18,6 @@ from django.utils import timezone
 from scanner import lease
 from scanner.errors import LeaseLost
 from scanner.lease import Candidate, Held
-from scanner.scheduling import ledger
 from scanner.scheduling.engine import fresh_connections
 from scanner.scheduling.interruption import interrupt_runs
 from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch
@@ -121,7 +120,6 @@ class _Service:
         logger.info("this process leads now")
         with lease.beating(held):
             self._process.turn(leads=True, now=timezone.now())
-            ledger.close_dead(self._watch.living(), leadership, now=timezone.now())
             start_scheduler(leadership)
             reason = self._look_after(leadership)
             begin_no_more()

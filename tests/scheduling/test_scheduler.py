@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.base import STATE_PAUSED
 from django.db import OperationalError, connection
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
@@ -305,6 +306,9 @@ def test_when_another_leads_nothing_more_is_begun(
     Lease.objects.filter(name=LEASE).update(token=99, holder="another")
     eventually(lambda: not is_scheduler_alive())
     eventually(lambda: "another process leads now" in caplog.text)
+    # What waits for the database does not any more, either.
+    eventually(lambda: the_scheduler().state == STATE_PAUSED)
+    assert scheduler._running[0][1].ending.is_set()
     make_due()
     the_scheduler().wakeup()
     shutdown_scheduler()

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apscheduler.schedulers.base import STATE_PAUSED
 from django.db import OperationalError, connections
 from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner import lease, scan
+from scanner.lease import Held
 from scanner.models import (
     BackupEntry,
     Lease,
@@ -214,6 +216,24 @@ def test_a_running_scan_is_waited_for_while_another_may_lead(gate: Gate) -> None
     assert endings == [TOLD]
     assert ScanRun.objects.get().outcome == "complete"
     assert (task_run().outcome, executions()) == ("ok", ["Executed"])
+
+
+def test_nothing_more_is_begun_by_the_time_at_which_another_may_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    states: list[int] = []
+    release = Held.release
+
+    def note_and_release(held: Held) -> None:
+        if held.name == LEASE:
+            states.append(scheduler._running[0][0].state)
+            assert scheduler._running[0][1].ending.is_set()
+        release(held)
+
+    monkeypatch.setattr(Held, "release", note_and_release)
+    with served(Events()):
+        eventually(lambda: executions() == ["Executed"])
+    assert states == [STATE_PAUSED]
 
 
 @pytest.mark.parametrize(
