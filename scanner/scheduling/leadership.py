@@ -78,6 +78,7 @@ class Watch:
     def __init__(self) -> None:
         self._seen: dict[UUID, tuple[int, float]] = {}
         self._looked_at = 0.0
+        self.dead: set[UUID] = set()
 
     def living(self) -> set[UUID]:
         """Look once; give the processes whose heart is not known to have stood still."""
@@ -89,8 +90,16 @@ class Watch:
             if looked_away or self._seen.get(process, (None, 0.0))[0] != beat:
                 self._seen[process] = (beat, now)
         self._seen = {process: seen for process, seen in self._seen.items() if process in beats}
-        return {
+        living = {
             process
             for process, (_, since) in self._seen.items()
             if now - since < lease.TIME_TO_LIVE
         }
+        self.dead = self._seen.keys() - living
+        return living
+
+    def bury(self) -> None:
+        """Take those off the list that the last look found dead; one that lives comes back."""
+        if self.dead:
+            SchedulerProcess.objects.filter(pk__in=self.dead).delete()
+            self.dead = set()

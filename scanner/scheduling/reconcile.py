@@ -13,6 +13,7 @@ from typing import Any
 
 from apscheduler.schedulers.base import BaseScheduler
 
+from scanner.errors import ScheduleError
 from scanner.models import ScheduledTask, TaskRequest, TaskRun
 from scanner.scheduling.engine import ONCE, STORE
 from scanner.scheduling.slots import Slots
@@ -21,6 +22,7 @@ from scanner.scheduling.tasks import TASKS, slots_of
 logger = logging.getLogger(__name__)
 
 # As a text, so that it stays what it is: see `dispatch`.
+_told: set[tuple[str, str]] = set()
 _DISPATCH = "scanner.scheduling.dispatch:dispatch"
 
 
@@ -37,11 +39,19 @@ def make_missing_tasks(*, now: datetime) -> None:
 def reconcile(scheduler: BaseScheduler, *, now: datetime, catch_up: bool = False) -> None:
     """Apply what was changed; with `catch_up`, also run what was missed while nobody led."""
     tasks = [task for task in ScheduledTask.objects.all() if task.name in TASKS]
+    followed = []
     for task in tasks:
-        _keep_job(scheduler, task, now)
-        if catch_up and task.enabled:
-            _catch_up(scheduler, task, now)
-    _run_what_is_due_once(scheduler, tasks, now)
+        try:
+            _keep_job(scheduler, task, now)
+            if catch_up and task.enabled:
+                _catch_up(scheduler, task, now)
+        except ScheduleError as error:  # written past the forms: the stored job stays as it was
+            if (task.name, str(error)) not in _told:
+                _told.add((task.name, str(error)))
+                logger.error("the schedule of %s cannot be followed: %s", task, error)  # noqa: TRY400
+        else:
+            followed.append(task)
+    _run_what_is_due_once(scheduler, followed, now)
 
 
 def _keep_job(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> None:

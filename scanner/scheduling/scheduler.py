@@ -73,6 +73,7 @@ def look_after(leadership: Leadership, process: Process, watch: Watch) -> None:
     for scheduler, _, _ in _running[:1]:
         reconcile(scheduler, now=now)
     ledger.close_dead(watch.living(), leadership, now=now)
+    watch.bury()
 
 
 def begin_no_more() -> None:

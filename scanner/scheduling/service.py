@@ -119,15 +119,35 @@ class _Service:
         leadership = Leadership(held, self._process.id)
         logger.info("this process leads now")
         with lease.beating(held):
-            self._process.turn(leads=True, now=timezone.now())
-            start_scheduler(leadership)
-            reason = self._look_after(leadership)
+            reason = self._start(leadership) or self._look_after(leadership)
             begin_no_more()
         # From here on another may lead, while what runs here comes to its end.
         self._try("tell", lambda: self._process.turn(leads=False, now=timezone.now()))
         if reason is Reason.DEPOSED:
             return Ending(reason, with_threads=True)
         return Ending(reason, with_threads=not self._wait_for_the_end(leadership))
+
+    def _start(self, leadership: Leadership) -> Reason | None:
+        """Start the scheduler; give why not, if it is not to be. A database away is waited for."""
+        started = False
+
+        def start() -> None:
+            nonlocal started
+            self._process.turn(leads=True, now=timezone.now())
+            start_scheduler(leadership)
+            started = True
+
+        while True:
+            try:
+                self._try("start the scheduler", start)
+            except LeaseLost:
+                return Reason.DEPOSED
+            if started:
+                return None
+            if leadership.held.lost.is_set():
+                return Reason.DEPOSED
+            if _next(self._events, LOOK_SECONDS) is Event.STOP:
+                return Reason.AS_TOLD
 
     def _look_after(self, leadership: Leadership) -> Reason:
         def look() -> None:

@@ -1,20 +1,18 @@
-"""The trigger of every stored job: slots on a grid that no restart, retry or run moves.
+"""The trigger of every stored job: the slots of a `Grid`, which no restart, retry or run moves.
 
-An interval's slots are counted from the epoch; a cron expression's are those of `timetable`, so
-that a task reads it as a job does. APScheduler's own triggers do neither: its interval begins anew
-with each run, and its cron counts weekdays from Monday.
+APScheduler's own triggers will not do: its interval begins anew with each run, and its cron counts
+weekdays from Monday.
 
 The job store keeps this class by its path: neither the module nor the class may ever be renamed.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from apscheduler.triggers.base import BaseTrigger
 
-from scanner.cycle import Era, Schedule, timetable
+from scanner.grid import Grid
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -28,21 +26,18 @@ class Slots(BaseTrigger):  # type: ignore[misc]  # the library has no types
         self.cron = cron
         self.zone = zone
 
+    @classmethod
+    def of(cls, grid: Grid) -> Self:
+        """Give the trigger of a grid."""
+        return cls(grid.minutes, grid.cron, grid.zone)
+
     def after(self, moment: datetime) -> datetime | None:
         """Give the first slot after a moment (both UTC), or None when there is none any more."""
-        if self.minutes is not None:
-            step = timedelta(minutes=self.minutes)
-            return _EPOCH + ((moment - _EPOCH) // step + 1) * step
-        cycle = self._schedule.first_due_after(moment)
-        return cycle.due if cycle else None
+        return self._grid.after(moment)
 
     def latest(self, moment: datetime) -> datetime | None:
         """Give the last slot that is not after a moment, or None when there was none."""
-        if self.minutes is not None:
-            step = timedelta(minutes=self.minutes)
-            return _EPOCH + (moment - _EPOCH) // step * step
-        cycle = self._schedule.cycle_of(moment)
-        return cycle.due if cycle else None
+        return self._grid.latest(moment)
 
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
@@ -53,8 +48,8 @@ class Slots(BaseTrigger):  # type: ignore[misc]  # the library has no types
         return self.after(now.astimezone(UTC) - _INSTANT)
 
     @property
-    def _schedule(self) -> Schedule:
-        return Schedule((Era(timetable(self.cron, self.zone), None),), timedelta())
+    def _grid(self) -> Grid:
+        return Grid(self.minutes, self.cron, self.zone)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Slots) and self.__getstate__() == other.__getstate__()

@@ -10,16 +10,14 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from scanner import conf, pruning
+from scanner import pruning
 from scanner.errors import LeaseHeld
+from scanner.grid import DEFAULTS, PRUNE, SCAN, grid_of
 from scanner.models import ScanRun, ScheduledTask
 from scanner.scan import scan
 from scanner.scheduling.slots import Slots
 
 logger = logging.getLogger(__name__)
-
-SCAN = "scan"
-PRUNE = "prune"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +56,12 @@ def _prune(_agents: Sequence[str]) -> Result:
 
 
 TASKS: Mapping[str, Task] = {
-    SCAN: Task(run_scanner_job, lambda: Slots(conf.scan_interval_minutes())),
-    PRUNE: Task(_prune, lambda: Slots(None, "15 4 * * *", conf.display_time_zone())),
+    SCAN: Task(run_scanner_job, lambda: Slots.of(DEFAULTS[SCAN]())),
+    PRUNE: Task(_prune, lambda: Slots.of(DEFAULTS[PRUNE]())),
 }
 
 
 def slots_of(task: ScheduledTask) -> Slots:
     """Give when a task is due; a blank interval and cron expression mean what stands here."""
-    if task.cron:
-        return Slots(None, task.cron, task.zone_name)
-    if task.interval_minutes is not None:
-        return Slots(task.interval_minutes)
-    return TASKS[task.name].slots()
+    stated = grid_of(task) if task.cron or task.interval_minutes is not None else None
+    return TASKS[task.name].slots() if stated is None else Slots.of(stated)

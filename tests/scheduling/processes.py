@@ -18,9 +18,9 @@ import pytest
 from django.db import connection, connections
 
 from scanner import agenda
+from scanner.grid import PRUNE, SCAN
 from scanner.models import Lease, ScheduledTask, SchedulerProcess, TaskRequest, TaskRun
 from scanner.scheduling.leadership import LEASE
-from scanner.scheduling.tasks import PRUNE, SCAN
 from tests.postgres import program
 from tests.process import MANAGE, PATIENCE, ROOT, environment, fresh_postgres, fresh_sqlite
 

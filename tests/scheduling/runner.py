@@ -63,7 +63,8 @@ def put_up(gate: Path) -> None:
 
 
 def scan_each_second() -> None:
-    from scanner.scheduling.tasks import SCAN, TASKS
+    from scanner.grid import SCAN
+    from scanner.scheduling.tasks import TASKS
     from tests.scheduling.seconds import EverySecond
 
     assert isinstance(TASKS, dict)

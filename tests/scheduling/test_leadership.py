@@ -121,3 +121,17 @@ def test_a_watch_that_could_not_look_begins_anew(clock: Clock) -> None:
     assert watch.living() == {process}
     assert look(watch, clock, 14) == {process}
     assert look(watch, clock, 1) == set()
+
+
+def test_the_dead_are_taken_off_the_list_and_the_living_stay(clock: Clock) -> None:
+    dead, alive = Process(), Process()
+    for process in (dead, alive):
+        process.turn(leads=False, now=NOW)
+    watch = Watch()
+    for _ in range(40):
+        watch.living()
+        clock.seconds += 0.5
+        alive.beat(leads=False, now=NOW)
+    assert watch.living() == {alive.id}
+    watch.bury()
+    assert [row.pk for row in SchedulerProcess.objects.all()] == [alive.id]

@@ -493,3 +493,15 @@ def test_a_task_run_on_request_keeps_its_slots(simulation: Simulation) -> None:
     ]
     assert asked == [["A_B_C"], ()]
     assert TaskRequest.objects.get().taken_at is not None
+
+
+def test_a_schedule_that_cannot_be_read_stops_no_other_task(
+    idle_scheduler: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_missing_tasks(now=NOW)
+    ScheduledTask.objects.filter(name="prune").update(cron="at dawn")
+    for _ in range(2):
+        reconcile(idle_scheduler, now=NOW)
+    assert idle_scheduler.get_job("scan", STORE) is not None
+    assert idle_scheduler.get_job("prune", STORE) is None
+    assert caplog.text.count("the schedule of prune cannot be followed") == 1
