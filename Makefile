@@ -50,7 +50,7 @@ test-postgres: $(VENV)/.dev  ## the tests, on a PostgreSQL server started for th
 	@$(BIN)/python -m tests.postgres $(PYTEST) $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.dev  ## all that CI checks on one Python: style, types, architecture, tests
+check: $(VENV)/.dev  ## what a change has to pass on one Python: style, types, architecture, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
