@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps
 # pytest's own arguments: make test ARGS="-k vault"
 ARGS ?=
 PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 8
@@ -50,7 +50,7 @@ test-postgres: $(VENV)/.dev  ## the tests, on a PostgreSQL server started for th
 	@$(BIN)/python -m tests.postgres $(PYTEST) $(ARGS)
 
 .PHONY: check
-check: $(VENV)/.dev  ## all that CI checks on one Python: style, types, architecture, tests
+check: $(VENV)/.dev  ## what a change has to pass on one Python: style, types, architecture, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

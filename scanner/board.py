@@ -62,7 +62,12 @@ def filled_cycles(
 
 
 def known_reports(keys: Iterable[ReportKey]) -> dict[ReportKey, AgentReport]:
-    """Give the accepted reports among these (agent, SHA-256, end of operation)."""
+    """Give the accepted reports among these (agent, SHA-256, end of operation or arrival).
+
+    The end is part of what a report is known by, since one without times has the same bytes every
+    day; but how a naive end is read may change, while the same bytes that arrived at the same
+    instant are the same file.
+    """
     wanted = set(keys)
     known: dict[ReportKey, AgentReport] = {}
     for digests in batches(sorted({digest for _, digest, _ in wanted})):
@@ -71,9 +76,10 @@ def known_reports(keys: Iterable[ReportKey]) -> dict[ReportKey, AgentReport]:
         )
         for report in accepted:
             assert report.operation_end is not None
-            key = (report.agent_id, report.sha256, report.operation_end)
-            if key in wanted:
-                known[key] = report
+            for at in (report.operation_end, report.arrived_at):
+                key = (report.agent_id, report.sha256, at)
+                if key in wanted:
+                    known[key] = report
     return known
 
 

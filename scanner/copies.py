@@ -53,6 +53,8 @@ def retry(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence)
             continue
         except (FileChanged, FileAbsent, UnsafeFile):
             logger.warning("%s is gone: it cannot be copied any more", entry.staged_name)
+            before = entry.message.partition(NOT_COPIED)[0]
+            entry.message = f"{before}; never copied: the staged file was replaced before"
         except OSError:
             logger.exception("%s cannot be read for its copy", entry.staged_name)
             continue

@@ -4,11 +4,14 @@ Rooms 4 to 6 of the pipeline, for a batch of claims at a time; files are read by
 the database is asked by the caller's thread only.
 """
 
+import errno
 import logging
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
+from io import BufferedReader
 from types import TracebackType
 from typing import Self
 
@@ -35,6 +38,24 @@ class Outcome:
     why_not: str = ""
 
 
+class Interruptible:
+    """A staged file that is read no further once the examination is given up."""
+
+    def __init__(self, stream: BufferedReader, stopped: threading.Event) -> None:
+        self._stream = stream
+        self._stopped = stopped
+
+    def fileno(self) -> int:
+        """Give the file's descriptor."""
+        return self._stream.fileno()
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Read on; raise InterruptedError when nobody waits for it any more."""
+        if self._stopped.is_set():
+            raise InterruptedError(errno.EINTR, "the scan was given up")
+        return self._stream.readinto(buffer)
+
+
 class Examination:
     """Judges cases, in the order they are given. A context manager: it owns a pool of threads."""
 
@@ -42,6 +63,7 @@ class Examination:
         self._clock = clock
         self._level = conf.verify_level()
         self._vault = conf.vault_root()
+        self._stopped = threading.Event()
         vault.sweep(self._vault)
         self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
         self._measured: dict[StagedFile, Future[Evidence]] = {}
@@ -57,6 +79,7 @@ class Examination:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._stopped.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def begin(self, batch: Iterable[Case]) -> None:
@@ -115,7 +138,7 @@ class Examination:
         try:
             with open_staged(folder, name) as stream:
                 return measure(
-                    stream,
+                    Interruptible(stream, self._stopped),
                     level=self._level,
                     claimed_content_size=claimed_content_size,
                     changed_at=self._clock,
@@ -135,14 +158,19 @@ class Examination:
     def _is_replaced(self, case: Case, found: Evidence | None) -> bool:
         """Tell whether the file that was read may be another than the one the claim is about.
 
-        It may be when it changed after the report came and either is not what the report says, or
-        the report says nothing to tell it by.
+        It may be when it is not what the report says, or the report says nothing to tell it by; and
+        either it changed after the report came, or it is what a newer report says.
         """
         if case.claim is None or case.staged is None or not isinstance(found, Measurement):
             return False
-        if not verdict.was_replaced(found, case.incoming.row.arrived_at):
+        if case.claim.compress.sha256 is not None and not verdict.differs(case.claim, found):
             return False
-        return case.claim.compress.sha256 is None or verdict.differs(case.claim, found)
+        newest = self._newest[case.staged]
+        return verdict.was_replaced(found, case.incoming.row.arrived_at) or (
+            newest is not case
+            and newest.claim is not None
+            and newest.claim.compress.sha256 == found.sha256
+        )
 
     def _was_named_later(self, case: Case, later: dict[tuple[str, str], datetime]) -> bool:
         if case.claim is None or case.staged is None:
@@ -192,7 +220,7 @@ class Examination:
     def _decide(self, case: Case, found: Evidence | None, vault_path: str = "") -> Judged:
         if case.claim is None:
             decision = verdict.operation_failed(
-                "; ".join(case.incoming.report.notes),
+                case.incoming.report.error,
                 late=case.is_late,
                 clock_skew=case.end.clock_skew,
             )

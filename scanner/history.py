@@ -143,7 +143,9 @@ def end_run(run: ScanRun) -> None:
 
 def new_strangers(run: ScanRun) -> list[str]:
     """Give the strangers of this run that the run before did not see."""
-    before = ScanRun.objects.filter(pk__lt=run.pk, agents=[]).order_by("-pk").first()
+    looked = (ScanRun.Outcome.COMPLETE.value, ScanRun.Outcome.INCOMPLETE.value)
+    earlier = ScanRun.objects.filter(pk__lt=run.pk, agents=[], outcome__in=looked)
+    before = earlier.order_by("-pk").first()
     return sorted(set(run.strangers) - set(before.strangers if before else ()))
 
 

@@ -54,6 +54,11 @@ class Intake:
     deferred: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
 
+    def leave(self, file: ReportFile, why: str) -> None:
+        """Leave a report to the next scan, and say why."""
+        self.deferred[file.folder.agent] += 1
+        self.findings.append(f"{file.folder.name}/log/{file.name} {why}")
+
 
 def zones_of(jobs: Iterable[ExpectedBackupJob]) -> dict[str, str]:
     """Give the zone of each agent's clock: the one most of its jobs name, if any names one."""
@@ -84,11 +89,7 @@ def read(
         except (FileAbsent, UnsafeFile):
             continue  # it went, or changed into what is no report, since it was listed
         except OSError as error:
-            intake.deferred[agent] += 1
-            intake.findings.append(
-                f"{file.folder.name}/log/{file.name} cannot be read: {error.strerror}"
-            )
-            logger.exception("%s of agent %s cannot be read", file.name, agent)
+            intake.leave(file, f"cannot be read: {error.strerror}")
             continue
         digest = hashlib.sha256(content).hexdigest()
         arrived = _first_arrival(file, digest, arrived)
@@ -101,7 +102,7 @@ def read(
             recorded_at=now,
         )
         try:
-            report = _accept(content, agent)
+            report = accept(content, agent)
         except MalformedReport as error:
             if isinstance(error, NotJson) and now - arrived < conf.settle():
                 intake.deferred[agent] += 1
@@ -109,6 +110,10 @@ def read(
             row.state = AgentReport.State.REJECTED.value
             row.reason = str(error)
             intake.rejected.append((file, row))
+            continue
+        except Exception as error:
+            logger.exception("%s of agent %s is more than we understand", file.name, agent)
+            intake.leave(file, f"made this server fail: {type(error).__name__}")
             continue
         row.state = AgentReport.State.ACCEPTED.value
         row.overall = report.overall.value
@@ -121,7 +126,8 @@ def read(
     return intake
 
 
-def _accept(content: bytes, agent: str) -> Report:
+def accept(content: bytes, agent: str) -> Report:
+    """Give what a report of this agent (an identity) says; raise MalformedReport if none is."""
     report = parse(content)
     if report.agent_id is not None and agent_identity(report.agent_id) != agent:
         raise MalformedReport(
@@ -133,12 +139,12 @@ def _accept(content: bytes, agent: str) -> Report:
 
 def _sort(intake: Intake, fresh: list[tuple[ReportFile, Report, AgentReport]]) -> None:
     """Tell the reports that are recorded already from the others; two copies count as one."""
-    stored = board.known_reports(key for _, _, row in fresh if (key := _key(row)))
+    stored = board.known_reports(key for _, _, row in fresh for key in (_key(row), _arrival(row)))
     judged = board.judged_jobs([row for row in stored.values() if not row.is_complete])
-    taken: dict[board.ReportKey | None, AgentReport] = {}
+    taken: dict[board.ReportKey, AgentReport] = {}
     for file, report, row in fresh:
         key = _key(row)
-        known = stored.get(key) if key else None
+        known = stored.get(key) or stored.get(_arrival(row))
         if key in taken or (known is not None and known.is_complete):
             intake.known.append(
                 Incoming(file, report, taken.get(key) or known or row, was_known=True)
@@ -152,10 +158,13 @@ def _sort(intake: Intake, fresh: list[tuple[ReportFile, Report, AgentReport]]) -
     _put_in_order(intake.unread)
 
 
-def _key(row: AgentReport) -> board.ReportKey | None:
-    if row.operation_end is None:
-        return None
+def _key(row: AgentReport) -> board.ReportKey:
+    assert row.operation_end is not None  # an accepted report has one
     return (row.agent_id, row.sha256, row.operation_end)
+
+
+def _arrival(row: AgentReport) -> board.ReportKey:
+    return (row.agent_id, row.sha256, row.arrived_at)
 
 
 def judge_again(intake: Intake) -> list[Incoming]:
@@ -168,7 +177,7 @@ def judge_again(intake: Intake) -> list[Incoming]:
             continue
         keys.add(_key(one.row))
         one.row.attempt += 1
-        intake.unread.append(one)
+        intake.unread.append(replace(one, was_known=False))
     intake.known = []
     _put_in_order(intake.unread)
     return twins

@@ -12,10 +12,12 @@ A job's `due_at` and `deadline_at` name the cycle that is awaited; here they fol
 import logging
 import re
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from scanner import conf
 from scanner.cycle import Cycle
@@ -98,14 +100,13 @@ def save_all(jobs: Iterable[ExpectedBackupJob], *, now: datetime) -> None:
 
 def set_active(keys: Sequence[int], *, active: bool, now: datetime) -> int:
     """Switch jobs on or off by their primary keys; give how many changed."""
-    jobs: list[ExpectedBackupJob] = []
-    for some in batches(keys):
-        jobs += ExpectedBackupJob.objects.filter(pk__in=some).exclude(is_active=active)
-    for job in jobs:
-        job.is_active = active
-    save_all(jobs, now=now)
-    logger.info("%d jobs %s", len(jobs), "activated" if active else "paused")
-    return len(jobs)
+    changed = 0
+    with transaction.atomic():
+        for some in batches(keys):
+            others = ExpectedBackupJob.objects.filter(pk__in=some).exclude(is_active=active)
+            changed += _rework(others, now, is_active=active)
+    logger.info("%d jobs %s", changed, "activated" if active else "paused")
+    return changed
 
 
 def register(
@@ -135,11 +136,24 @@ def follow_agent_time_zone(*, now: datetime) -> int:
     stale = ExpectedBackupJob.objects.filter(time_zone="").exclude(
         zone_in_force=conf.agent_time_zone()
     )
-    jobs = list(stale)
-    if jobs:
-        save_all(jobs, now=now)
-        logger.info("%d jobs follow AGENT_TIME_ZONE=%s", len(jobs), conf.agent_time_zone())
-    return len(jobs)
+    if not stale.exists():  # as nearly always: take no lock
+        return 0
+    with transaction.atomic():
+        changed = _rework(stale, now)
+    logger.info("%d jobs follow AGENT_TIME_ZONE=%s", changed, conf.agent_time_zone())
+    return changed
+
+
+def _rework(jobs: QuerySet[ExpectedBackupJob], now: datetime, **stated: bool) -> int:
+    """Lock jobs, change what is stated and nothing else that people say; give how many."""
+    locked = list(jobs.select_for_update().order_by("pk"))
+    for job in locked:
+        before = copy(job)
+        for name, value in stated.items():
+            setattr(job, name, value)
+        _reckon(job, before, now)
+    ExpectedBackupJob.objects.bulk_update(locked, (*stated, *RECKONED_FIELDS), batch_size=BATCH)
+    return len(locked)
 
 
 def year_of(database: str) -> int | None:

@@ -20,7 +20,7 @@ from datetime import datetime
 from scanner import absence, board, conf, copies, history, intake, journal, lease, roster
 from scanner.cases import Case, Group, case_of, failed_operations, in_batches, without_filled
 from scanner.conf import AutoRegister
-from scanner.errors import DepositRootUnavailable, UnknownAgent
+from scanner.errors import DepositRootUnavailable, ScheduleError, UnknownAgent
 from scanner.examination import Examination
 from scanner.intake import Incoming, Intake
 from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
@@ -118,6 +118,7 @@ class _Scan:
         jobs = board.jobs_of({file.folder.agent for file in files})
         found = self._read(files, jobs)
         twins = intake.judge_again(found)
+        self.run.reports_known = len(twins)
         self._examine(self._match(found, jobs))
         self._archive(twins)
         self._reject(found)
@@ -166,7 +167,7 @@ class _Scan:
         index = matching.Jobs(jobs, lambda job: (job.agent_id, job.database_name))
         self._register(found.unread, index, jobs)
         failed: dict[int, list[Case]] = {}
-        for case in failed_operations(found.unread, jobs):
+        for case in failed_operations(found.unread, list(filter(self._is_judged, jobs))):
             failed.setdefault(id(case.incoming), []).append(case)
         return [
             (
@@ -176,7 +177,7 @@ class _Scan:
                     for job, claim in matching.match(
                         incoming.agent, incoming.report.claims, index
                     ).claimed
-                    if job.is_active and job.pk not in incoming.judged_jobs
+                    if self._is_judged(job) and job.pk not in incoming.judged_jobs
                 ]
                 + failed.get(id(incoming), []),
             )
@@ -221,7 +222,8 @@ class _Scan:
             deferred=set(found.deferred),
             unseen=set(tree.unreadable),
         )
-        missed = absence.judge(board.overdue(self.now, only), excuses, now=self.now)
+        overdue = list(filter(self._is_judged, board.overdue(self.now, only)))
+        missed = absence.judge(overdue, excuses, now=self.now)
         self._tally(history.record_absences(self.run, missed, now=self.now, fence=self.fence))
 
     def _examine(self, groups: Sequence[Group]) -> None:
@@ -276,7 +278,17 @@ class _Scan:
         for finding in intake.reject(found.rejected):
             self._find(finding)
 
+    def _is_judged(self, job: ExpectedBackupJob) -> bool:
+        """Tell whether a job takes part: not when it is paused, or its schedule cannot be read."""
+        try:
+            return job.is_active and job.calendar is not None
+        except ScheduleError as error:
+            self._find(f"{job.database_name} of agent {job.agent_id} is not judged: {error}")
+            return False
+
     def _find(self, finding: str) -> None:
+        if finding in self.run.findings:
+            return
         logger.warning("%s", finding)
         self.run.findings.append(escaped(finding))
 

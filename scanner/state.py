@@ -61,6 +61,8 @@ def entry_of(
     )
     if claim := judged.claim:
         entry.staged_name = clean(claim.staged_name or "", 255)
+        # A copy is tried again by this name; one that no column can keep cannot be.
+        entry.vault_pending &= entry.staged_name == claim.staged_name
         entry.claimed_size = claim.compress.size
         entry.claimed_sha256 = claim.compress.sha256 or ""
         entry.claimed_content_size = claim.backup.size
@@ -102,7 +104,7 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     changed = entry.status != job.status or entry.reason != job.reason
     old = (job.status, job.reason)
     if entry.status != job.status:
-        job.status_since = ended or now
+        job.status_since = ended or entry.cycle_deadline or now
     job.status, job.reason = entry.status, entry.reason
     if not changed:
         return None

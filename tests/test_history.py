@@ -44,6 +44,11 @@ CORRUPT = verdict(Status.CORRUPT, Reason.HASH_MISMATCH)
 SUPERSEDED = verdict(Status.UNKNOWN, Reason.SUPERSEDED)
 
 
+def end(run: ScanRun, outcome: ScanRun.Outcome = ScanRun.Outcome.COMPLETE) -> None:
+    run.outcome = outcome.value
+    history.end_run(run)
+
+
 def begin() -> ScanRun:
     return history.begin_run(ScanRun.Trigger.COMMAND, [], now=NOW)
 
@@ -251,7 +256,14 @@ def test_status_since_is_when_the_status_began_and_not_when_it_was_seen_last() -
         _in_cycle(job, decision, day)
         job.refresh_from_db()
         since.append(job.status_since)
-    assert since == [DUE, DUE, DUE + 2 * DAY, NOW, NOW, DUE + 5 * DAY]
+    assert since == [
+        DUE,
+        DUE,
+        DUE + 2 * DAY,
+        DUE + 3 * DAY + HOUR,
+        DUE + 3 * DAY + HOUR,
+        DUE + 5 * DAY,
+    ]
 
 
 # --- The last good backup -------------------------------------------------------------------------
@@ -489,15 +501,16 @@ def test_a_stranger_is_new_once() -> None:
         run = begin()
         run.strangers = strangers
         told.append(history.new_strangers(run))
-        history.end_run(run)
+        end(run)
+        end(begin(), ScanRun.Outcome.FAILED)  # it did not get as far as to look
     assert told == [["lost+found"], ["tmp"], [], ["lost+found"]]
 
 
 def test_a_scan_of_some_agents_does_not_make_a_stranger_new_again() -> None:
     run = begin()
     run.strangers = ["lost+found"]
-    history.end_run(run)
-    history.end_run(history.begin_run(ScanRun.Trigger.COMMAND, ["ACME_DOUALA_AKWA"], now=NOW))
+    end(run)
+    end(history.begin_run(ScanRun.Trigger.COMMAND, ["ACME_DOUALA_AKWA"], now=NOW))
     run = begin()
     run.strangers = ["lost+found"]
     assert history.new_strangers(run) == []

@@ -228,7 +228,7 @@ def test_an_archived_report_is_judged_again_as_of_its_first_arrival(deposit_root
     set_time(Agent(deposit_root, AGENT).log / "_archive" / file.name, NOW)  # as a move does
     for attempt in (2, 3):
         run = reprocess([file], now=NOW, clock=by_mtime)
-        assert (run.outcome, run.reports_accepted) == ("complete", 0)
+        assert (run.outcome, run.reports_accepted) == ("complete", 1)
         entry = BackupEntry.objects.order_by("pk").last()
         assert entry is not None
         assert (entry.attempt, entry.arrived_at, entry.operation_end) == (

@@ -372,7 +372,7 @@ def test_a_value_is_read(tmp_path: Path, column: str, text: str, value: object) 
         ("schedule", "0 " * 80, "at most 100 characters"),
         ("time_zone", "Africa/Doula", "is unknown"),
         ("time_zone", "../../etc/passwd", "is unknown"),
-        ("year", "25", "expected a year from 1900 to 2099"),
+        ("year", "25", "25: expected 1900 to 2099, or nothing"),
         ("year", "2025.0", "expected a year"),
         ("year", "two", "expected a year"),
         ("year", "٢٠٢٥", "expected a year"),
@@ -380,8 +380,8 @@ def test_a_value_is_read(tmp_path: Path, column: str, text: str, value: object) 
         ("grace_minutes", "1h", "expected a whole number"),
         ("grace_minutes", "527041", "expected 0 to 527040, or nothing"),
         ("grace_minutes", "9" * 5000, "expected a whole number"),
-        ("notification_recipients", "a@x.example, nobody", "'nobody' is no e-mail address"),
-        ("notification_recipients", "A <a@x.example>", "is no e-mail address"),
+        ("notification_recipients", "a@x.example, nobody", "'nobody' is not an e-mail address"),
+        ("notification_recipients", "A <a@x.example>", "is not an e-mail address"),
         ("is_active", "maybe", "expected yes or no"),
         ("is_active", "2", "expected yes or no"),
         ("schedule", "0 4 * * *\x1b[31m", "without control characters"),
@@ -435,8 +435,8 @@ def test_every_error_of_a_file_is_told_in_the_order_of_its_lines(tmp_path: Path)
     )
     told = problems(tmp_path, csv_of(*rows, more=more))
     assert [words.partition(",")[0] for words in told] == [
-        "line 3: year: found '20255'",
         "line 3: is_active: found 'perhaps'",
+        "line 3: year: 20255: expected 1900 to 2099",
         "line 4: found 1 cells",
         "line 5: city is missing",
         "line 5: agent_id is missing",

@@ -189,7 +189,7 @@ def test_many_jobs_cost_as_many_statements_as_few(
     for number in range(20):
         make_job(f"DB{number}", schedule="0 2 * * *")
     keys = list(ExpectedBackupJob.objects.values_list("pk", flat=True))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         roster.set_active(keys[:2], active=False, now=NOW)
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         roster.set_active(keys[2:], active=False, now=NOW)

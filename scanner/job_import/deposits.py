@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scanner import board, conf, roster
+from scanner import board, conf, intake, roster
 from scanner.errors import AgentUnreadable, DepositError, MalformedReport
 from scanner.pipeline import deposit, matching
 from scanner.pipeline.deposit import AgentFolder, ReportFile
 from scanner.pipeline.document import MAX_REPORT_BYTES
-from scanner.pipeline.report import Report, parse
+from scanner.pipeline.report import Report
 from scanner.pipeline.text import quote
 from scanner.roster import Unexpected
 
@@ -71,8 +71,7 @@ def _reports(folder: AgentFolder, in_log: list[ReportFile], found: Mentioned) ->
     for file in (*archived, *in_log):
         try:
             content, _ = deposit.read_report(file, MAX_REPORT_BYTES + 1)
-            report = parse(content)
-            _check_speaker(report, folder)
+            report = intake.accept(content, folder.agent)
         except (MalformedReport, DepositError) as error:
             why = str(error)
         except OSError as error:
@@ -82,9 +81,3 @@ def _reports(folder: AgentFolder, in_log: list[ReportFile], found: Mentioned) ->
             continue
         where = "/".join(filter(None, (folder.name, deposit.LOG, file.shelf, file.name)))
         found.skipped.append(f"{quote(where, 300)}: {why}")
-
-
-def _check_speaker(report: Report, folder: AgentFolder) -> None:
-    said = report.agent_id
-    if said is not None and deposit.agent_identity(said) != folder.agent:
-        raise MalformedReport(f"agent_id is {quote(said)}: an agent can speak for itself only")

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from scanner import board, roster
 from scanner.errors import InvalidJobs
-from scanner.job_import.table import Problem, Row, Table, read_table
+from scanner.job_import.table import REQUIRED, Problem, Row, Table, read_table
 from scanner.job_import.values import faults_of, read_values
 from scanner.models import ExpectedBackupJob
 from scanner.pipeline.deposit import agent_identity
@@ -84,7 +84,10 @@ def _plan(table: Table) -> list[Change]:
     changes: list[Change] = []
     for row in table.rows:
         values, problems = read_values(row.cells)
-        if not problems:
+        if problems:
+            unread = (set(row.cells) | set(REQUIRED)) - set(values)
+            problems += faults_of(ExpectedBackupJob(**values), unread)
+        else:
             key = _key(values)
             if key in lines:
                 problems = [f"{quote(key[1])} of agent {key[0]} stands on line {lines[key]} too"]

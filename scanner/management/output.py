@@ -1,5 +1,6 @@
 """How commands talk to people: tables and a progress bar on a terminal, colours by status."""
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO, cast
@@ -14,6 +15,8 @@ from scanner.pipeline.text import escaped
 from scanner.scan import Progress as Watch
 
 KIBI = 1024
+# Wider than anything printed: away from a terminal nothing is wrapped.
+UNBOUNDED = 1_000_000
 COLOURS = {
     "SUCCESS": "green",
     "UNCHANGED": "cyan",
@@ -27,11 +30,16 @@ COLOURS = {
 Stream = TextIO | OutputWrapper
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave the exit code to `exits`, where rich would exit with 1."""
+        raise BrokenPipeError
+
+
 def console(stream: Stream) -> Console:
     """Give a console on a command's stream; away from a terminal lines are as long as they are."""
-    return Console(
-        file=cast(TextIO, stream), width=None if stream.isatty() else 200, soft_wrap=False
-    )
+    width = None if stream.isatty() else UNBOUNDED
+    return _Console(file=cast(TextIO, stream), width=width, emoji=False)
 
 
 def coloured(status: str) -> Text:
@@ -39,12 +47,23 @@ def coloured(status: str) -> Text:
     return Text(status, style=COLOURS.get(status, ""))
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[str | Text]]) -> Table:
-    """Give a table; strings are shown as they are, whatever markup an agent put into them."""
+def print_table(
+    stream: Stream, columns: Iterable[str], rows: Iterable[Iterable[str | Text]]
+) -> None:
+    """Print a table; strings are shown as they are, whatever markup an agent put into them."""
     shown = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else Text(escaped(cell)) for cell in row))
-    return shown
+    target, drawn = console(stream), io.StringIO()
+    target.file = drawn
+    target.print(shown)
+    # The last column is filled up with spaces to its longest message.
+    stream.write("".join(f"{line.rstrip(' ')}\n" for line in drawn.getvalue().split("\n")[:-1]))
+
+
+def print_line(stream: Stream, text: str, style: str = "") -> None:
+    """Print a line of words as they are, in a style on a terminal."""
+    console(stream).print(Text(escaped(text), style=style))
 
 
 def bytes_in_words(size: int | None) -> str:

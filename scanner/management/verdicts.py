@@ -11,23 +11,31 @@ COLUMNS = ("Place", "Database", "Status", "Reason", "Size", "Verified to", "Mess
 
 def print_run(run: ScanRun, stream: output.Stream) -> None:
     """Print what a finished run recorded."""
-    console = output.console(stream)
     entries = board.entries_of(run)
     if entries:
-        console.print(output.table(COLUMNS, (_row(entry) for entry in entries)))
+        output.print_table(stream, COLUMNS, (_row(entry) for entry in entries))
     for finding in run.findings:
-        console.print(f"! {finding}", markup=False, style="yellow")
-    console.print(summary(run), markup=False)
+        output.print_line(stream, f"! {finding}", "yellow")
+    for report in board.rejected_reports(run):
+        words = f"! rejected {report.agent_id}/{report.file_name}: {report.reason}"
+        output.print_line(stream, words, "yellow")
+    output.print_line(stream, summary(run))
 
 
 def summary(run: ScanRun) -> str:
     """Sum a run up in one line."""
     verdicts = ", ".join(f"{count} {status}" for status, count in run.counts.items() if count)
+    unexpected = ""
+    if run.databases_unexpected:
+        unexpected = (
+            f"{run.databases_unexpected} databases nobody expects, "
+            f"{run.jobs_registered} registered; "
+        )
     return (
         f"Scan {run.pk} {run.outcome} in {run.seconds or 0:.1f} s: "
         f"{run.reports_accepted} reports accepted, {run.reports_rejected} rejected, "
         f"{run.reports_known} known, {run.reports_deferred} deferred; "
-        f"{verdicts or 'no new verdicts'}; "
+        f"{verdicts or 'no new verdicts'}; {unexpected}"
         f"{output.bytes_in_words(run.verified_bytes)} verified; {run.problems} in trouble now"
     )
 

@@ -14,6 +14,7 @@ from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.choices import Status
 from scanner.pipeline.deposit import Place, agent_identity, place_of
+from scanner.pipeline.text import quote
 
 FIRST_YEAR, LAST_YEAR = 1900, 2099
 PROBLEM_STATUSES = (Status.FAILED.value, Status.CORRUPT.value, Status.MISSING.value)
@@ -152,7 +153,10 @@ class ExpectedBackupJob(models.Model):
     def clean(self) -> None:
         """Refuse what could never be evaluated, naming the field."""
         self.agent_id = agent_identity(self.agent_id)
-        problems = {name: words for name, words in self._problems() if words}
+        problems: dict[str, list[str]] = {}
+        for name, words in self._problems():
+            if words:
+                problems.setdefault(name, []).append(words)
         if problems:
             raise ValidationError(problems)
 
@@ -167,12 +171,12 @@ class ExpectedBackupJob(models.Model):
         if self.year is not None and not FIRST_YEAR <= self.year <= LAST_YEAR:
             yield "year", f"{self.year}: expected {FIRST_YEAR} to {LAST_YEAR}, or nothing."
         if place_of(self.agent_id) is None:
-            yield "agent_id", f"{self.agent_id!r}: expected COMPANY_CITY_NEIGHBORHOOD."
+            yield "agent_id", f"{quote(self.agent_id)}: expected COMPANY_CITY_NEIGHBORHOOD."
         for address in filter(None, re.split(r"[,\s]+", self.notification_recipients)):
             try:
                 validate_email(address)
             except ValidationError:
-                yield "notification_recipients", f"{address!r} is not an e-mail address."
+                yield "notification_recipients", f"{quote(address)} is not an e-mail address."
 
     @property
     def place(self) -> Place:
@@ -199,11 +203,6 @@ class ExpectedBackupJob(models.Model):
             for era in self.past_timetables
         )
         return Schedule((*past, Era(timetable(self.schedule, self.zone_name), None)), self.grace)
-
-    @property
-    def is_problem(self) -> bool:
-        """Whether somebody has to look."""
-        return self.status in PROBLEM_STATUSES
 
 
 def _error_of(read: Callable[..., object], *words: str) -> str:

@@ -89,17 +89,14 @@ class Claim:
         claims = zip(Step, (self.backup, self.compress, self.transfer), strict=True)
         return next((step for step, claim in claims if claim.status is False), None)
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether anything in the entry was understood: a step, a staged name or a message."""
-        steps = (self.backup, self.compress, self.transfer)
-        said = any(step != StepClaim() for step in steps)
-        return said or self.staged_name is not None or self.error != ""
-
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one report says. `sha256` is the digest of its bytes; times are as in `StepClaim`."""
+    """What one report says.
+
+    `sha256` is the digest of its bytes, `error` the agent's own words about the whole operation;
+    times are as in `StepClaim`.
+    """
 
     agent_id: str | None
     overall: Overall
@@ -108,6 +105,7 @@ class Report:
     claims: tuple[Claim, ...]
     notes: tuple[str, ...]
     sha256: str
+    error: str = ""
 
 
 def parse(content: bytes) -> Report:
@@ -122,11 +120,11 @@ def parse(content: bytes) -> Report:
     overall = top.overall()
     agent_id = top.agent_id()
     started, ended = top.moment("operation_start_time"), top.moment("operation_end_time")
-    claims = _claims(top, may_be_empty=overall is Overall.FAILED)
+    claims, error = _claims(top, may_be_empty=overall is Overall.FAILED), top.messages(top)
     if len(notes) > MAX_NOTES:
         notes[MAX_NOTES:] = [f"and {len(notes) - MAX_NOTES} more"]
     digest = hashlib.sha256(content).hexdigest()
-    return Report(agent_id, overall, started, ended, claims, tuple(notes), digest)
+    return Report(agent_id, overall, started, ended, claims, tuple(notes), digest, error)
 
 
 class _Fields:
@@ -235,6 +233,11 @@ class _Fields:
         message = clean(value or "", MESSAGE_LIMIT)
         return "" if is_absent(message) else message
 
+    def messages(self, step: "_Fields") -> str:
+        """Return what the agent says of a step's error and sums its log up with, each once."""
+        told = (step.message("error_message"), self.message("logs_summary"))
+        return clean("\n".join(dict.fromkeys(filter(None, told))), MESSAGE_LIMIT)
+
     def staged_name(self) -> str | None:
         value = self._value("staged_file_name")
         if value is None:
@@ -276,14 +279,13 @@ def _claim(database: str, entry: object) -> Claim:
     notes: list[str] = []
     fields = _Fields(entry, "", notes)
     backup, compress, transfer = (fields.step(step) for step in Step)
-    messages = (transfer.message("error_message"), fields.message("logs_summary"))
     return Claim(
         database=database,
         backup=_step(backup),
         compress=_step(compress),
         transfer=_step(transfer),
         staged_name=fields.staged_name(),
-        error=clean("\n".join(dict.fromkeys(messages)), MESSAGE_LIMIT),
+        error=fields.messages(transfer),
         notes=tuple(notes),
     )
 

@@ -75,8 +75,14 @@ def find_copy(
 
 
 def is_there(vault: Path, relative: str) -> bool:
-    """Tell whether a copy stands in the vault; the empty path is none."""
-    return relative != "" and (vault / relative).is_file()
+    """Tell whether a copy stands in the vault; the empty path is none.
+
+    A vault that cannot be read has none: what is written to it then tells why.
+    """
+    try:
+        return relative != "" and (vault / relative).is_file()
+    except OSError:
+        return False
 
 
 def promote(source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str) -> PurePosixPath:

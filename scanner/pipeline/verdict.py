@@ -90,11 +90,6 @@ class Verdict:
 
 
 Finding = str | None
-FAILED_STEP = {
-    Step.BACKUP: Reason.BACKUP_FAILED,
-    Step.COMPRESS: Reason.COMPRESS_FAILED,
-    Step.TRANSFER: Reason.TRANSFER_FAILED,
-}
 
 
 def _failed(step: Step) -> Callable[[Claim, Evidence | None], Finding]:

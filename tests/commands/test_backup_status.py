@@ -170,6 +170,24 @@ def test_the_table_marks_paused_jobs_and_shows_local_times(
     assert "file_absent" in by_name["BAD_2025"]
 
 
+def test_the_table_names_the_agent_and_with_problems_tells_what_is_wrong(
+    deposit_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_three(deposit_root)
+    message = ExpectedBackupJob.objects.get(database_name="BAD_2025").last_entry
+    assert message is not None
+    call_command("backup_status")
+    everything = capsys.readouterr().out
+    assert everything.count("  ACME_DOUALA_NEWBELL  ") == 3
+    assert message.message not in everything
+    with pytest.raises(SystemExit):
+        call_command("backup_status", "--problems")
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.endswith("  Message")
+    assert "  ACME_DOUALA_NEWBELL  " in line
+    assert line.endswith(f"  {message.message}")
+
+
 def test_without_jobs_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("backup_status")
     assert capsys.readouterr().out == "No expected backups yet.\n"
@@ -192,5 +210,5 @@ def test_many_jobs_cost_as_many_statements_as_one(
         make_job(f"DB_{number}")
         agent.deposit(f"DB_{number}", ENDED - timedelta(seconds=number), arrived=ENDED)
     run_scan()
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(3):  # two of them look whether the tables are there
         call_command("backup_status", "--json")

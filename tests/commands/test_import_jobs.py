@@ -70,7 +70,7 @@ def test_errors_are_listed_on_stderr_with_exit_code_2_and_nothing_is_written(
     printed = capsys.readouterr()
     assert printed.out == ""
     lines = [line for line in printed.err.splitlines() if line.startswith("line ")]
-    assert [line.split(": ")[0] for line in lines] == ["line 3", "line 4"]
+    assert [line.split(": ")[0] for line in lines] == ["line 3", "line 3", "line 4"]
     assert not ExpectedBackupJob.objects.exists()
 
 

@@ -413,7 +413,7 @@ def test_it_prints_what_was_judged(deposit_root: Path, capsys: pytest.CaptureFix
     call_command("reprocess", str(file))
     told = capsys.readouterr().out
     assert "ACME_2025" in told
-    assert "1 known" in told
+    assert "1 reports accepted" in told
 
 
 def test_json_is_one_object_of_the_shape_of_a_scan(

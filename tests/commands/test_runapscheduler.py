@@ -187,8 +187,7 @@ def test_a_wrong_setting_is_told_in_words(tmp_path: Path) -> None:
 def test_a_database_without_its_tables_is_told_in_words(tmp_path: Path) -> None:
     done = manage("runapscheduler", DATABASE_URL=f"sqlite:///{tmp_path / 'empty.sqlite3'}")
     assert done.returncode == 2
-    assert "manage.py migrate" in done.stdout + done.stderr
-    assert "no such table" in done.stderr
+    assert "run manage.py migrate" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from scanner.models import ScanRun
+from scanner.models import AgentReport, ScanRun
 from tests.agent import Agent
 from tests.commands.rival import lease_held_elsewhere
 from tests.scanning import NOW, make_job
@@ -182,6 +182,48 @@ def test_without_json_there_is_a_table_with_a_line_that_sums_up(
     assert good[5:7] == ["GOOD_2025", "SUCCESS"]
     assert " ".join(lines[-1]).startswith(f"Scan {ScanRun.objects.get().pk} complete in ")
     assert "1 SUCCESS, 1 MISSING" in " ".join(lines[-1])
+
+
+def test_what_was_rejected_is_named_with_its_reason(
+    deposit_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Agent(deposit_root).drop("empty.json", "{}")
+    Agent(deposit_root, "ACME_DOUALA_AKWA").drop("[b]x[b]:bomb:.json", '{"agent_id": "X_Y_Z"}')
+    call_command("scan_now")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert {line.partition(".json: ")[0] for line in lines[:2]} == {
+        "! rejected ACME_DOUALA_NEWBELL/empty",
+        "! rejected ACME_DOUALA_AKWA/[b]x[b]:bomb:",
+    }
+    reasons = AgentReport.objects.values_list("reason", flat=True)
+    assert {line.partition(".json: ")[2] for line in lines[:2]} == set(reasons)
+    assert "" not in reasons
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("off", "2 databases nobody expects, 0 registered; "),
+        ("inactive", "2 databases nobody expects, 2 registered; "),
+    ],
+)
+def test_databases_that_nobody_expects_are_counted(
+    deposit_root: Path,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    how: str,
+    words: str,
+) -> None:
+    settings.AUTO_REGISTER = how
+    make_job("GOOD_2025")
+    agent = Agent(deposit_root)
+    agent.report({"NEW_2025": {}, "OTHER_2025": {}}, NOW)
+    call_command("scan_now")
+    assert words in capsys.readouterr().out
+    agent.deposit("GOOD_2025", NOW + timedelta(minutes=1))
+    call_command("scan_now")
+    assert "nobody expects" not in capsys.readouterr().out
 
 
 def test_a_scan_of_nothing_prints_the_sum_alone(

@@ -249,7 +249,6 @@ class TestSteps:
         claim = a_claim({"COMPRESS": {"sha256_checksum": DIGEST}})
 
         assert claim == Claim("D", compress=StepClaim(sha256=DIGEST))
-        assert claim.is_readable
 
     @pytest.mark.parametrize("value", [None, "null", ""], ids=repr)
     def test_an_absent_step_says_nothing_and_leaves_no_note(self, value: object) -> None:
@@ -465,7 +464,6 @@ class TestStagedName:
         claim = a_claim({"staged_file_name": value})
 
         assert claim == Claim("D", staged_name=name)
-        assert claim.is_readable
 
     @pytest.mark.parametrize("value", [None, "null", "", " "], ids=repr)
     def test_an_absent_name_leaves_no_note(self, value: object) -> None:
@@ -501,7 +499,6 @@ class TestMessages:
         claim = a_claim({"TRANSFER": {"error_message": message}, "logs_summary": logs})
 
         assert claim == Claim("D", error=error)
-        assert claim.is_readable is (error != "")
 
     def test_a_message_is_cleaned_and_clipped(self) -> None:
         claim = a_claim({"logs_summary": "\0a\x1b[31m\r\n\tb\ud800\x85" + "c" * 5000})
@@ -621,7 +618,6 @@ class TestDatabases:
         assert bad == Claim("BAD", notes=("found '?', expected an object",))
         assert good == Claim("GOOD", staged_name="g")
         assert worse == Claim("WORSE", notes=("found None, expected an object",))
-        assert [claim.is_readable for claim in (bad, good, worse)] == [False, True, False]
 
     @pytest.mark.parametrize(
         "rest",

@@ -15,7 +15,17 @@ from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.models import ExpectedBackupJob
 
-COLUMNS = ("Place", "Database", "Status", "Reason", "Since", "Last good", "Age", "Next deadline")
+COLUMNS = (
+    "Place",
+    "Agent",
+    "Database",
+    "Status",
+    "Reason",
+    "Since",
+    "Last good",
+    "Age",
+    "Next deadline",
+)
 
 
 class Command(BaseCommand):
@@ -33,22 +43,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         with exit_codes(self):
-            jobs = board.job_states(problems_only=options["problems"])
-        if options["json"]:
-            states = [board.job_as_data(job, now=now) for job in jobs]
-            self.stdout.write(json.dumps(states, ensure_ascii=False))
-        elif jobs:
-            rows = (_row(job, now) for job in jobs)
-            output.console(self.stdout).print(output.table(COLUMNS, rows))
-        else:
-            self.stdout.write("No problems." if options["problems"] else "No expected backups yet.")
-        if options["problems"] and jobs:
-            sys.exit(1)
+            only_problems = options["problems"]
+            jobs = board.job_states(problems_only=only_problems)
+            if options["json"]:
+                states = [board.job_as_data(job, now=now) for job in jobs]
+                self.stdout.write(json.dumps(states, ensure_ascii=False))
+            elif jobs:
+                columns = (*COLUMNS, "Message") if only_problems else COLUMNS
+                rows = (_row(job, now, with_message=only_problems) for job in jobs)
+                output.print_table(self.stdout, columns, rows)
+            else:
+                self.stdout.write("No problems." if only_problems else "No expected backups yet.")
+            if only_problems and jobs:
+                sys.exit(1)
 
 
-def _row(job: ExpectedBackupJob, now: datetime) -> Iterator[str | Text]:
+def _row(job: ExpectedBackupJob, now: datetime, *, with_message: bool) -> Iterator[str | Text]:
     good = job.last_good_at
     yield f"{job.company_name} / {job.city} / {job.neighborhood}"
+    yield job.agent_id
     yield job.database_name
     yield output.coloured(job.status).append("" if job.is_active else " (paused)", style="dim")
     yield job.reason
@@ -56,6 +69,8 @@ def _row(job: ExpectedBackupJob, now: datetime) -> Iterator[str | Text]:
     yield _local(good)
     yield timesince(good, now, depth=1).replace("\xa0", " ") if good else ""
     yield _local(job.deadline_at)
+    if with_message:
+        yield job.last_entry.message if job.last_entry else ""
 
 
 def _local(at: datetime | None) -> str:

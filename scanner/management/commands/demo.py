@@ -8,7 +8,7 @@ from django.utils import timezone
 from rich.text import Text
 
 from scanner import board
-from scanner.demo.play import play
+from scanner.demo.play import Played, play
 from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.models import ExpectedBackupJob
@@ -26,10 +26,14 @@ class Command(BaseCommand):
     requires_system_checks: tuple[str, ...] = ()  # exit_codes() checks
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with exit_codes(self), output.progress(sys.stderr) as progress:
-            played = play(now=timezone.now(), progress=progress)
+        with exit_codes(self):
+            with output.progress(sys.stderr) as progress:
+                played = play(now=timezone.now(), progress=progress)
+            self._tell(played)
+
+    def _tell(self, played: Played) -> None:
         jobs = board.job_states()
-        output.console(self.stdout).print(output.table(COLUMNS, map(_row, jobs)))
+        output.print_table(self.stdout, COLUMNS, map(_row, jobs))
         counts = ", ".join(f"{n} {status}" for status, n in board.status_counts().items() if n)
         self.stdout.write(
             f"\n{'The demo was here already' if played.was_there else 'The demo is set up'}: "

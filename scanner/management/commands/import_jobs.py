@@ -42,8 +42,8 @@ class Command(BaseCommand):
                 self._tell_mentioned(import_deposits(now=now, active=active, dry_run=dry_run))
             else:
                 self._tell_imported(import_file(options["file"], now=now, dry_run=dry_run))
-        if dry_run:
-            self.stdout.write("Dry run: nothing was written.")
+            if dry_run:
+                self.stdout.write("Dry run: nothing was written.")
 
     def _tell_imported(self, done: Imported) -> None:
         for note in done.notes:
@@ -59,7 +59,7 @@ class Command(BaseCommand):
             for one in done.changes
         )
         columns = ("Line", "Job", "Agent", "Database", "Changed")
-        output.console(self.stdout).print(output.table(columns, rows))
+        output.print_table(self.stdout, columns, rows)
         self.stdout.write(", ".join(f"{done.count(kind)} {kind}" for kind in Kind))
 
     def _tell_mentioned(self, found: Mentioned) -> None:
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             self.stderr.write(f"skipped {words}")
         if found.registered:
             rows = ((one.agent, one.database) for one in found.registered)
-            output.console(self.stdout).print(output.table(("Agent", "Database"), rows))
+            output.print_table(self.stdout, ("Agent", "Database"), rows)
         self.stdout.write(
             f"{len(found.registered)} registered, {found.expected} expected already; "
             f"{found.reports} reports read, {len(found.skipped)} skipped"

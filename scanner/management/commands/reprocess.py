@@ -33,10 +33,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the run as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with exit_codes(self), output.progress(sys.stderr) as progress:
-            files = find_reports(options["reports"])
-            run = reprocess(files, now=timezone.now(), progress=progress)
-        if options["json"]:
-            self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
-        else:
-            print_run(run, self.stdout)
+        with exit_codes(self):
+            with output.progress(sys.stderr) as progress:
+                files = find_reports(options["reports"])
+                run = reprocess(files, now=timezone.now(), progress=progress)
+            if options["json"]:
+                self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
+            else:
+                print_run(run, self.stdout)

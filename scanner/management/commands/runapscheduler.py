@@ -32,11 +32,10 @@ class Command(BaseCommand):
         for number in STOP_SIGNALS:
             signal.signal(number, note)
         with exit_codes(self):
-            self.check_migrations()
             ending = service.run(events)
-        code = ending.reason.value
-        if ending.with_threads:
-            # Python's own exit waits for the thread of the scan.
-            logging.shutdown()
-            os._exit(code)
-        sys.exit(code)
+            code = ending.reason.value
+            if ending.with_threads:
+                # Python's own exit waits for the thread of the scan.
+                logging.shutdown()
+                os._exit(code)
+            sys.exit(code)

@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 from rich.text import Text
 
 from scanner.management import output
-from scanner.management.exits import CANNOT_RUN
+from scanner.management.exits import exit_codes
 from scanner.models import ScheduledTask
 from scanner.scheduler_board import (
     SchedulerState,
@@ -29,27 +28,23 @@ class Command(BaseCommand):
         "well; 1 it is not, with the reasons; 2 it could not be told."
     )
 
-    # None: what the settings name may be away, and a monitor must not wait for a dead disk.
     requires_system_checks: tuple[str, ...] = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        # A monitor must not wait for a disk that is away.
+        with exit_codes(self, checks=False):
             state = scheduler_state(now=timezone.now())
-        except (DatabaseError, InterfaceError) as error:
-            self.stderr.write(f"the database does not answer as it should: {error}")
-            sys.exit(CANNOT_RUN)
-        if options["json"]:
-            self.stdout.write(json.dumps(state_as_data(state), ensure_ascii=False))
-        else:
-            self.stdout.write("\n".join(_words(state)))
-            if state.tasks:
-                rows = map(_row, state.tasks)
-                output.console(self.stdout).print(output.table(COLUMNS, rows))
-        if not state.health.healthy:
-            sys.exit(1)
+            if options["json"]:
+                self.stdout.write(json.dumps(state_as_data(state), ensure_ascii=False))
+            else:
+                self.stdout.write("\n".join(_words(state)))
+                if state.tasks:
+                    output.print_table(self.stdout, COLUMNS, map(_row, state.tasks))
+            if not state.health.healthy:
+                sys.exit(1)
 
 
 def _words(state: SchedulerState) -> Iterator[str]:

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from scanner import conf
+from scanner.management.exits import exit_codes
 from scanner.management.processes import run_together
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,8 +20,11 @@ PATIENCE_SECONDS = 30.0
 class Command(BaseCommand):
     help = (
         "Serve the admin and run the scheduler until Ctrl-C, for a trial on this machine. Exit "
-        "codes: 0 stopped as asked; 1 one of the two ended by itself, or had to be killed."
+        "codes: 0 stopped as asked; 1 one of the two ended by itself, or had to be killed; 2 they "
+        "could not be started."
     )
+
+    requires_system_checks: tuple[str, ...] = ()  # exit_codes() checks
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -28,7 +32,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        bind = options["bind"]
+        with exit_codes(self):
+            sys.exit(self._serve(options["bind"]))
+
+    def _serve(self, bind: str) -> int:
         if conf.collected_static_root() is not None:
             # Each time: what an update brought would otherwise be missing, and every page fail.
             call_command("collectstatic", interactive=False, verbosity=0)
@@ -39,8 +46,8 @@ class Command(BaseCommand):
             "gunicorn": (sys.executable, "-m", "gunicorn", "backupmonitor.wsgi", *web),
             "the scheduler": (sys.executable, "manage.py", "runapscheduler"),
         }
-        sys.exit(
-            run_together(programs, folder=ROOT, patience=PATIENCE_SECONDS, tell=self.stderr.write)
+        return run_together(
+            programs, folder=ROOT, patience=PATIENCE_SECONDS, tell=self.stderr.write
         )
 
     def way_in(self) -> str:
