@@ -133,6 +133,26 @@ KEEP_EXECUTIONS_DAYS = env.integer("KEEP_EXECUTIONS_DAYS", 30)
 KEEP_RUNS_DAYS = env.integer("KEEP_RUNS_DAYS", 90)
 KEEP_ARCHIVED_REPORTS_DAYS = env.integer("KEEP_ARCHIVED_REPORTS_DAYS", 365)
 
+# --- The vault ------------------------------------------------------------------------------------
+
+VAULT_RESERVE_MIB = env.integer("VAULT_RESERVE_MIB", 1024)
+VAULT_KEEP_LAST = env.integer("VAULT_KEEP_LAST", 0)
+VAULT_KEEP_DAILY = env.integer("VAULT_KEEP_DAILY", 0)
+VAULT_KEEP_WEEKLY = env.integer("VAULT_KEEP_WEEKLY", 0)
+VAULT_KEEP_MONTHLY = env.integer("VAULT_KEEP_MONTHLY", 0)
+VAULT_KEEP_YEARLY = env.integer("VAULT_KEEP_YEARLY", 0)
+VAULT_AUDIT_MINUTES = env.integer("VAULT_AUDIT_MINUTES", 30)
+VAULT_AUDIT_GIB = env.integer("VAULT_AUDIT_GIB", 0)
+SQLITE_CHECK_MAX_MIB = env.integer("SQLITE_CHECK_MAX_MIB", 256)
+
+# --- Restore drills -------------------------------------------------------------------------------
+
+RESTORE_DRILL_MINUTES = env.integer("RESTORE_DRILL_MINUTES", 60)
+RESTORE_DRILL_TIMEOUT_MINUTES = env.integer("RESTORE_DRILL_TIMEOUT_MINUTES", 60)
+RESTORE_DRILL_MAX_GIB = env.integer("RESTORE_DRILL_MAX_GIB", 50)
+RESTORE_DRILL_POSTGRES_URL = env.text("RESTORE_DRILL_POSTGRES_URL")
+RESTORE_DRILL_MYSQL_URL = env.text("RESTORE_DRILL_MYSQL_URL")
+
 # --- Mail and alerts ------------------------------------------------------------------------------
 
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backupmonitor@localhost")

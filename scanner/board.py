@@ -7,7 +7,14 @@ from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 
-from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, ScanRun
+from scanner.models import (
+    Agent,
+    AgentReport,
+    BackupEntry,
+    ExpectedBackupJob,
+    ScanRun,
+    VaultCopy,
+)
 from scanner.models.batch import batches
 from scanner.models.choices import Status
 from scanner.models.job import PROBLEM_STATUSES
@@ -129,10 +136,39 @@ def copies(jobs: Iterable[int], digests: Iterable[str]) -> dict[tuple[int, str],
     for some in batches(keys):
         for digest in batches(wanted):
             entries = BackupEntry.objects.filter(
-                job_id__in=some, sha256__in=digest, status=Status.SUCCESS.value
+                job_id__in=some,
+                sha256__in=digest,
+                status=Status.SUCCESS.value,
+                copy_deleted_at=None,
             )
             for entry in entries.exclude(vault_path="").order_by("pk"):
                 found[entry.job_id, entry.sha256] = entry
+    return found
+
+
+def unusable_copies(copies: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Give those of the copies (job, path in the vault) that are known not to be whole."""
+    wanted = set(copies)
+    found: set[tuple[int, str]] = set()
+    for some in batches(sorted(wanted)):
+        jobs, paths = zip(*some, strict=True)
+        rows = VaultCopy.objects.filter(job_id__in=jobs, path__in=paths).exclude(
+            state=VaultCopy.State.WHOLE.value
+        )
+        for key in rows.order_by().values_list("job_id", "path"):
+            if key in wanted:
+                found.add(key)
+    return found
+
+
+def jobs_with_content(digests: Iterable[str]) -> list[tuple[int, str, str]]:
+    """Give the jobs (key, words for people) whose last good backup has one of these contents."""
+    found = []
+    for some in batches(sorted(set(digests))):
+        jobs = ExpectedBackupJob.objects.filter(last_good_entry__stable_sha256__in=some)
+        for job in jobs.select_related("last_good_entry").order_by("pk"):
+            assert job.last_good_entry is not None
+            found.append((job.pk, str(job), job.last_good_entry.stable_sha256))
     return found
 
 
@@ -207,7 +243,7 @@ def entry_as_data(entry: BackupEntry) -> dict[str, Any]:
         "cycle_due": moment(entry.cycle_due),
         "size": entry.size,
         "sha256": entry.sha256 or None,
-        "vault_path": entry.vault_path or None,
+        "vault_path": _copy_of(entry),
         "message": entry.message,
     }
 
@@ -221,7 +257,7 @@ def job_as_data(job: ExpectedBackupJob, *, now: datetime) -> dict[str, Any]:
             "at": moment(job.last_good_at),
             "age_seconds": int((now - job.last_good_at).total_seconds()),
             "size": job.last_size,
-            "vault_path": (entry.vault_path or None) if entry else None,
+            "vault_path": _copy_of(entry) if entry else None,
         }
     return {
         "agent": job.agent_id,
@@ -238,6 +274,11 @@ def job_as_data(job: ExpectedBackupJob, *, now: datetime) -> dict[str, Any]:
         "next_deadline": moment(job.deadline_at),
         "message": job.last_entry.message if job.last_entry else None,
     }
+
+
+def _copy_of(entry: BackupEntry) -> str | None:
+    """Give the path of an entry's copy in the vault; one that was deleted is none."""
+    return None if entry.copy_deleted_at else entry.vault_path or None
 
 
 def moment(at: datetime | None) -> str | None:

@@ -22,6 +22,16 @@
 | scanner.E018 | KEEP_EXECUTIONS_DAYS is from 0 to 36500 days                                 |
 | scanner.E019 | KEEP_RUNS_DAYS is from 0 to 36500 days                                       |
 | scanner.E020 | KEEP_ARCHIVED_REPORTS_DAYS is from 0 to 36500 days                           |
+| scanner.E021 | VAULT_RESERVE_MIB is from 0 to 1 PiB                                         |
+| scanner.E022 | each VAULT_KEEP_… is from 0 to 32767                                         |
+| scanner.E023 | VAULT_AUDIT_MINUTES is from 1 minute to a day                                |
+| scanner.E024 | VAULT_AUDIT_GIB is from 0 to 1 PiB                                           |
+| scanner.E025 | SQLITE_CHECK_MAX_MIB is from 0 to 1 TiB                                      |
+| scanner.E026 | RESTORE_DRILL_MINUTES is from 1 minute to a week                             |
+| scanner.E027 | RESTORE_DRILL_TIMEOUT_MINUTES is from 1 minute to a week                     |
+| scanner.E028 | RESTORE_DRILL_MAX_GIB is from 1 GiB to 1 PiB                                 |
+| scanner.E029 | RESTORE_DRILL_POSTGRES_URL, if set, names a scratch database of PostgreSQL   |
+| scanner.E030 | RESTORE_DRILL_MYSQL_URL, if set, names a scratch database of MySQL           |
 | scanner.W001 | BACKUP_STORAGE_ROOT exists (a disk may be mounted later; a scan then fails)  |
 | scanner.W002 | with `--deploy`: the static files were collected                             |
 
@@ -44,6 +54,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from scanner import conf
+from scanner.drills.targets import Engine, problem_of
 from scanner.pipeline.verification import Level
 
 TAG = "scanner"
@@ -51,38 +62,50 @@ SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
 SQLITE_LEAST_TIMEOUT_SECONDS = 5
 
+MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 DAY_MINUTES = 24 * 60
 DAY_SECONDS = 24 * 60 * 60
+WEEK = 7 * DAY_MINUTES
 CENTURY_DAYS = 36500
+MIB, GIB, TIB, PIB = 2**20, 2**30, 2**40, 2**50
+MOST_KEPT = 32767
+
+
+# (id, setting, its value, the least and the most it may be)
+AMOUNTS: tuple[tuple[str, str, Callable[[], int], int, int], ...] = (
+    ("E001", "SCANNER_INTERVAL_MINUTES", conf.scan_interval_minutes, 1, DAY_MINUTES),
+    ("E002", "MISFIRE_GRACE_TIME", conf.misfire_grace_seconds, 1, DAY_SECONDS),
+    ("E003", "REPORT_COLLECTION_WINDOW_MINUTES", lambda: conf.default_grace() // MINUTE, 1, WEEK),
+    ("E005", "REPORT_SETTLE_SECONDS", lambda: conf.settle() // SECOND, 0, DAY_SECONDS),
+    ("E006", "SCAN_WORKERS", conf.workers, 1, 1024),
+    ("E018", "KEEP_EXECUTIONS_DAYS", conf.keep_executions_days, 0, CENTURY_DAYS),
+    ("E019", "KEEP_RUNS_DAYS", conf.keep_runs_days, 0, CENTURY_DAYS),
+    ("E020", "KEEP_ARCHIVED_REPORTS_DAYS", conf.keep_archived_reports_days, 0, CENTURY_DAYS),
+    ("E021", "VAULT_RESERVE_MIB", lambda: conf.vault_reserve_bytes() // MIB, 0, PIB // MIB),
+    ("E023", "VAULT_AUDIT_MINUTES", lambda: conf.audit_budget() // MINUTE, 1, DAY_MINUTES),
+    ("E024", "VAULT_AUDIT_GIB", lambda: conf.audit_budget_bytes() // GIB, 0, PIB // GIB),
+    ("E025", "SQLITE_CHECK_MAX_MIB", lambda: conf.sqlite_check_bytes() // MIB, 0, TIB // MIB),
+    ("E026", "RESTORE_DRILL_MINUTES", lambda: conf.drill_budget() // MINUTE, 1, WEEK),
+    ("E027", "RESTORE_DRILL_TIMEOUT_MINUTES", lambda: conf.drill_timeout() // MINUTE, 1, WEEK),
+    ("E028", "RESTORE_DRILL_MAX_GIB", lambda: conf.drill_bytes() // GIB, 1, PIB // GIB),
+)
 
 
 @register(TAG)
 def check_amounts(**_: Any) -> list[CheckMessage]:
     """Prove that each number is within its range."""
-    grace_minutes = conf.default_grace() // timedelta(minutes=1)
-    settle_seconds = conf.settle() // timedelta(seconds=1)
-    return [
-        *_amount("E001", "SCANNER_INTERVAL_MINUTES", conf.scan_interval_minutes(), 1, DAY_MINUTES),
-        *_amount("E002", "MISFIRE_GRACE_TIME", conf.misfire_grace_seconds(), 1, DAY_SECONDS),
-        *_amount("E003", "REPORT_COLLECTION_WINDOW_MINUTES", grace_minutes, 1, 7 * DAY_MINUTES),
-        *_amount("E005", "REPORT_SETTLE_SECONDS", settle_seconds, 0, DAY_SECONDS),
-        *_amount("E006", "SCAN_WORKERS", conf.workers(), 1, 1024),
-        *_amount("E018", "KEEP_EXECUTIONS_DAYS", conf.keep_executions_days(), 0, CENTURY_DAYS),
-        *_amount("E019", "KEEP_RUNS_DAYS", conf.keep_runs_days(), 0, CENTURY_DAYS),
-        *_amount(
-            "E020",
-            "KEEP_ARCHIVED_REPORTS_DAYS",
-            conf.keep_archived_reports_days(),
-            0,
-            CENTURY_DAYS,
-        ),
-    ]
+    found: list[CheckMessage] = []
+    for code, name, value, least, most in AMOUNTS:
+        found += _amount(code, name, value(), least, most)
+    for rule, number in conf.vault_keeps().items():
+        found += _amount("E022", f"VAULT_KEEP_{rule.upper()}", number, 0, MOST_KEPT)
+    return found
 
 
 @register(TAG)
 def check_choices(**_: Any) -> list[CheckMessage]:
     """Prove that the zone exists and that each choice is one of those on offer."""
-    levels = [level.value for level in Level if level is not Level.PRESENT]
+    levels = [level.value for level in (Level.DIGEST, Level.ARCHIVE, Level.CONTENT)]
     answers = [answer.value for answer in conf.AutoRegister]
     return [
         *_zone("E004", "AGENT_TIME_ZONE", conf.agent_time_zone()),
@@ -140,6 +163,24 @@ def check_database(**_: Any) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_drill_targets(**_: Any) -> list[CheckMessage]:
+    """Prove that restore drills would use scratch databases, and never the application's own."""
+    targets = (
+        ("E029", "RESTORE_DRILL_POSTGRES_URL", conf.drill_postgres_url(), Engine.POSTGRES),
+        ("E030", "RESTORE_DRILL_MYSQL_URL", conf.drill_mysql_url(), Engine.MYSQL),
+    )
+    return [
+        Error(
+            f"{name}: {problem}.",
+            hint="docs/restore-drills.md tells how to set up a scratch database.",
+            id=f"scanner.{code}",
+        )
+        for code, name, url, engine in targets
+        if (problem := problem_of(url, conf.database(), engine=engine))
+    ]
+
+
+@register(TAG)
 def check_addresses(**_: Any) -> list[CheckMessage]:
     """Prove that addresses of the web and of mail are such."""
     site, heartbeat = conf.site_url(), conf.heartbeat_url()
@@ -154,8 +195,7 @@ def check_addresses(**_: Any) -> list[CheckMessage]:
         for address in conf.admin_email_recipients()
         if not _is_mail_address(address)
     ]
-    sender = conf.default_from_email()
-    if not _is_mail_address(parseaddr(sender)[1]):
+    if not _is_mail_address(parseaddr(sender := conf.default_from_email())[1]):
         found.append(_wrong("E017", "DEFAULT_FROM_EMAIL", repr(sender), "an e-mail address"))
     return found
 

@@ -5,6 +5,7 @@ docs/settings.md says what each means.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from scanner.pipeline.retention import Policy
 from scanner.pipeline.verification import Level
 
 
@@ -91,6 +93,62 @@ def keep_runs_days() -> int:
 def keep_archived_reports_days() -> int:
     """Give for how many days the files of reports stay on their shelves; 0: for ever."""
     return settings.KEEP_ARCHIVED_REPORTS_DAYS
+
+
+def vault_keeps() -> dict[str, int]:
+    """Give how many restore points each rule keeps (last, daily, ...); 0 is no such rule."""
+    rules = (field.name for field in fields(Policy))
+    return {rule: getattr(settings, f"VAULT_KEEP_{rule.upper()}") for rule in rules}
+
+
+def vault_policy() -> Policy:
+    """Give which copies are kept of a job that says nothing of its own."""
+    return Policy(**vault_keeps())
+
+
+def vault_reserve_bytes() -> int:
+    """Give the bytes that a copy has to leave free on the vault's file system."""
+    return settings.VAULT_RESERVE_MIB * 2**20
+
+
+def audit_budget() -> timedelta:
+    """Give for how long one audit of the vault begins to read further copies."""
+    return timedelta(minutes=settings.VAULT_AUDIT_MINUTES)
+
+
+def audit_budget_bytes() -> int:
+    """Give after how many bytes one audit of the vault begins no further copy; 0: no bound."""
+    return settings.VAULT_AUDIT_GIB * 2**30
+
+
+def sqlite_check_bytes() -> int:
+    """Give the size up to which an SQLite database in a backup is checked by SQLite itself."""
+    return settings.SQLITE_CHECK_MAX_MIB * 2**20
+
+
+def drill_budget() -> timedelta:
+    """Give for how long one run of restore drills begins further ones."""
+    return timedelta(minutes=settings.RESTORE_DRILL_MINUTES)
+
+
+def drill_timeout() -> timedelta:
+    """Give after how long one restore is given up."""
+    return timedelta(minutes=settings.RESTORE_DRILL_TIMEOUT_MINUTES)
+
+
+def drill_bytes() -> int:
+    """Give the size of the largest dump that a drill restores."""
+    return settings.RESTORE_DRILL_MAX_GIB * 2**30
+
+
+def drill_postgres_url() -> str:
+    """Give the scratch database of PostgreSQL that drills start from; empty: none."""
+    return settings.RESTORE_DRILL_POSTGRES_URL
+
+
+def drill_mysql_url() -> str:
+    """Give the scratch database of MySQL or MariaDB that drills start from; empty: none."""
+    return settings.RESTORE_DRILL_MYSQL_URL
 
 
 def site_url() -> str:

@@ -1,16 +1,17 @@
-"""Good backups on their way into the vault, and those that could not be written at first."""
+"""Good backups on their way into the vault, those already there, and those that had to wait."""
 
 import logging
 from collections.abc import Iterable
 from datetime import datetime
 
 from scanner import board, conf, history
-from scanner.cases import StagedFile
+from scanner.cases import Case, StagedFile
 from scanner.errors import FileAbsent, FileChanged, UnsafeFile, VaultError
 from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.pipeline import vault, verdict
 from scanner.pipeline.archive import Codec
-from scanner.pipeline.deposit import AgentFolder, open_staged
+from scanner.pipeline.deposit import AgentFolder, FileClock, open_staged
+from scanner.pipeline.verification import Level, Measurement, Spool, measure
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,56 @@ def copy_staged(
     folder, name = staged
     path = vault.copy_path(job.place, job.database_name, ended, vault.extension_of(name, codec))
     with open_staged(folder, name) as stream:
-        return str(vault.promote(stream, conf.vault_root(), path, sha256))
+        reserve = conf.vault_reserve_bytes()
+        return str(vault.promote(stream, conf.vault_root(), path, sha256, reserve=reserve))
 
 
-def retry(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence) -> None:
+def already_there(
+    cases: Iterable[Case], *, level: Level, clock: FileClock, spool: Spool
+) -> dict[Case, tuple[Measurement, str]]:
+    """Look in the vault for what each claim is about; give what was found there, measured.
+
+    The copy is told by the digest that is claimed, and read again.
+    """
+    claimed = {
+        case: case.claim.compress.sha256
+        for case in cases
+        if case.claim is not None and case.claim.compress.sha256 is not None
+    }
+    recorded = board.copies((case.job.pk for case in claimed), claimed.values())
+    found: dict[Case, tuple[Measurement, str]] = {}
+    for case, digest in claimed.items():
+        assert case.claim is not None
+        entry = recorded.get((case.job.pk, digest))
+        path = entry.vault_path if entry is not None else ""
+        if not path:
+            job = case.job
+            copy = vault.find_copy(
+                conf.vault_root(), job.place, job.database_name, case.end.at, digest
+            )
+            path = str(copy) if copy else ""
+        if not path:
+            continue
+        try:
+            with vault.open_copy(conf.vault_root(), path) as stream:
+                measured = measure(
+                    stream,
+                    level=level,
+                    claimed_content_size=case.claim.backup.size,
+                    changed_at=clock,
+                    spool=spool,
+                )
+        except (FileChanged, VaultError, OSError) as error:
+            logger.warning("the vault copy %s cannot be read: %s", path, error)
+            continue
+        if measured.sha256 == digest:
+            found[case] = (measured, path)
+    return found
+
+
+def retry(
+    folders: Iterable[AgentFolder], run: ScanRun, *, now: datetime, fence: history.Fence
+) -> None:
     """Copy the good backups that a scan before this run could not write to the vault.
 
     One that still cannot be written keeps no other from it. A staged file that is another one by
@@ -66,4 +113,4 @@ def retry(folders: Iterable[AgentFolder], run: ScanRun, *, fence: history.Fence)
         entry.vault_pending = False
         settled.append(entry)
     if settled:
-        history.record_copies(settled, fence=fence)
+        history.record_copies(settled, now=now, fence=fence)

@@ -6,24 +6,28 @@ the database is asked by the caller's thread only.
 
 import errno
 import logging
+import tempfile
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BufferedReader
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from scanner import board, conf
 from scanner.cases import Case, StagedFile, claimed_content_sizes, newest_naming
-from scanner.copies import NOT_COPIED, copy_staged
+from scanner.copies import NOT_COPIED, already_there, copy_staged
 from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
 from scanner.pipeline import vault, verdict
 from scanner.pipeline.deposit import FileClock, changed_at, open_staged
+from scanner.pipeline.findings import Evidence
 from scanner.pipeline.text import clean
-from scanner.pipeline.verdict import Baseline, Evidence, Verdict
-from scanner.pipeline.verification import Measurement, measure
+from scanner.pipeline.verdict import Past, Verdict
+from scanner.pipeline.verification import Measurement, Spool, measure
+from scanner.precedents import precedents
 from scanner.state import Judged
 
 logger = logging.getLogger(__name__)
@@ -63,6 +67,7 @@ class Examination:
         self._clock = clock
         self._level = conf.verify_level()
         self._vault = conf.vault_root()
+        self._spool = Spool(Path(tempfile.gettempdir()), conf.sqlite_check_bytes())
         self._stopped = threading.Event()
         vault.sweep(self._vault)
         self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
@@ -107,22 +112,23 @@ class Examination:
         replaced = {
             outcome.case for outcome, found in looked_at if self._is_replaced(outcome.case, found)
         }
-        copies = self._copies(replaced)
+        copies = already_there(replaced, level=self._level, clock=self._clock, spool=self._spool)
         later = board.last_named(
             (case.incoming.agent, clean(case.claim.staged_name, 255))
             for case in replaced
             if case.claim and case.claim.staged_name
         )
+        known = precedents(
+            [(one.case, copies.get(one.case, (found, ""))[0]) for one, found in looked_at]
+        )
         for outcome, found in looked_at:
             case = outcome.case
-            if case not in replaced:
-                outcome.judged = self._decide(case, found)
-            elif case in copies:
-                outcome.judged = self._decide(case, *copies[case])
-            elif case.claim and self._was_named_later(case, later):
+            if case in copies:
+                outcome.judged = self._decide(case, known[case], *copies[case])
+            elif case in replaced and case.claim and self._was_named_later(case, later):
                 outcome.judged = _judged(case, verdict.superseded(case.claim))
             else:
-                outcome.judged = self._decide(case, found)
+                outcome.judged = self._decide(case, known[case], found)
         self._promote([outcome for outcome in outcomes if outcome.judged is not None])
         return outcomes
 
@@ -142,6 +148,7 @@ class Examination:
                     level=self._level,
                     claimed_content_size=claimed_content_size,
                     changed_at=self._clock,
+                    spool=self._spool,
                 )
         except (FileAbsent, UnsafeFile) as finding:
             return finding
@@ -180,44 +187,9 @@ class Examination:
         name = (case.incoming.agent, clean(case.staged[1], 255))
         return name in later and later[name] > case.end.at
 
-    def _copies(self, cases: Iterable[Case]) -> dict[Case, tuple[Measurement, str]]:
-        """Look in the vault for what each claim is about; give what was found there, measured."""
-        claimed = {
-            case: case.claim.compress.sha256
-            for case in cases
-            if case.claim is not None and case.claim.compress.sha256 is not None
-        }
-        recorded = board.copies((case.job.pk for case in claimed), claimed.values())
-        found: dict[Case, tuple[Measurement, str]] = {}
-        for case, digest in claimed.items():
-            entry = recorded.get((case.job.pk, digest))
-            path = entry.vault_path if entry is not None else ""
-            if not path:
-                job = case.job
-                copy = vault.find_copy(
-                    self._vault, job.place, job.database_name, case.end.at, digest
-                )
-                path = str(copy) if copy else ""
-            if path and (measured := self._measure_copy(path, case, digest)):
-                found[case] = (measured, path)
-        return found
-
-    def _measure_copy(self, path: str, case: Case, digest: str) -> Measurement | None:
-        assert case.claim is not None
-        try:
-            with (self._vault / path).open("rb") as stream:
-                found = measure(
-                    stream,
-                    level=self._level,
-                    claimed_content_size=case.claim.backup.size,
-                    changed_at=self._clock,
-                )
-        except (FileChanged, OSError) as error:
-            logger.warning("the vault copy %s cannot be read: %s", path, error)
-            return None
-        return found if found.sha256 == digest else None
-
-    def _decide(self, case: Case, found: Evidence | None, vault_path: str = "") -> Judged:
+    def _decide(
+        self, case: Case, past: Past, found: Evidence | None, vault_path: str = ""
+    ) -> Judged:
         if case.claim is None:
             decision = verdict.operation_failed(
                 case.incoming.report.error,
@@ -225,25 +197,20 @@ class Examination:
                 clock_skew=case.end.clock_skew,
             )
             return _judged(case, decision)
-        baseline = self._baseline(case)
         decision = verdict.decide(
-            case.claim, found, baseline=baseline, late=case.is_late, clock_skew=case.end.clock_skew
+            case.claim,
+            found,
+            expected=case.job.expectation,
+            past=past,
+            late=case.is_late,
+            clock_skew=case.end.clock_skew,
         )
         judged = _judged(case, decision, found)
-        if decision.status is verdict.Status.UNCHANGED and baseline is not None:
-            judged.vault_path = baseline.vault_path
+        if decision.status is verdict.Status.UNCHANGED and past.baseline is not None:
+            judged.vault_path = past.baseline.vault_path
         elif decision.is_good:
             judged.vault_path = vault_path
         return judged
-
-    def _baseline(self, case: Case) -> Baseline | None:
-        good = case.job.last_good_entry
-        if good is not None and good.report_id == case.incoming.row.pk:
-            # The very backup that is judged again: what it was compared with then, counts again.
-            good = good if good.status == verdict.Status.UNCHANGED else None
-        if good is None or not vault.is_there(self._vault, good.vault_path):
-            return None
-        return Baseline(good.sha256, good.content_sha256 or None, good.vault_path)
 
     def _promote(self, outcomes: Sequence[Outcome]) -> None:
         futures: list[tuple[Outcome, Future[str]]] = []

@@ -18,6 +18,9 @@ from scanner.models import ScheduledTask
 
 SCAN = "scan"
 PRUNE = "prune"
+PRUNE_VAULT = "prune_vault"
+AUDIT_VAULT = "audit_vault"
+RESTORE_DRILL = "restore_drill"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = 60
 _DAY = 24 * _HOUR
@@ -86,6 +89,9 @@ class Grid:
 DEFAULTS: Mapping[str, Callable[[], Grid]] = {
     SCAN: lambda: Grid(conf.scan_interval_minutes()),
     PRUNE: lambda: Grid(cron="15 4 * * *", zone=conf.display_time_zone()),
+    PRUNE_VAULT: lambda: Grid(cron="30 3 * * *", zone=conf.display_time_zone()),
+    AUDIT_VAULT: lambda: Grid(6 * _HOUR),
+    RESTORE_DRILL: lambda: Grid(cron="0 5 * * 0", zone=conf.display_time_zone()),
 }
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from scanner import stock
 from scanner.cycle import Cycle
 from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
 from scanner.models.batch import BATCH, batches
@@ -110,13 +111,15 @@ def record_rejected(run: ScanRun, rows: Sequence[AgentReport], *, fence: Fence) 
             AgentReport.objects.bulk_create(row for key, row in unique.items() if key not in stored)
 
 
-def record_copies(entries: Sequence[BackupEntry], *, fence: Fence) -> None:
+def record_copies(entries: Sequence[BackupEntry], *, now: datetime, fence: Fence) -> None:
     """Record what became of the copies that an earlier scan could not write."""
     with transaction.atomic():
         fence()
+        _locked(entry.job_id for entry in entries)
         BackupEntry.objects.bulk_update(
             entries, ("vault_path", "vault_pending", "warnings", "message"), batch_size=BATCH
         )
+        stock.take_in(entries, now=now)
 
 
 def begin_run(trigger: ScanRun.Trigger, agents: Sequence[str], *, now: datetime) -> ScanRun:
@@ -187,6 +190,7 @@ def _record_entries(
         if judged.job_id in jobs and jobs[judged.job_id].is_active
     ]
     BackupEntry.objects.bulk_create(entries, batch_size=BATCH)
+    stock.take_in(entries, now=now)
     changes = [change for entry in entries if (change := apply(jobs[entry.job_id], entry, now))]
     touched = {entry.job_id: jobs[entry.job_id] for entry in entries}
     ExpectedBackupJob.objects.bulk_update(

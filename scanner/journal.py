@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import DatabaseError
 
-from scanner import history
+from scanner import history, vault_board
 from scanner.errors import BackupMonitorError
 from scanner.models import ScanRun
 from scanner.pipeline.text import clean
@@ -33,6 +33,8 @@ def keep(
         run.finished_at = now + timedelta(seconds=time.monotonic() - started)
         _tell_failure(run, error)
         raise
+    space = vault_board.space(now=now)
+    run.vault_free_bytes, run.vault_days_left = space.free_bytes, space.days_left
     outcome = ScanRun.Outcome.INCOMPLETE if run.findings else ScanRun.Outcome.COMPLETE
     run.outcome = outcome.value
     run.finished_at = now + timedelta(seconds=time.monotonic() - started)

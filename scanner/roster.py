@@ -40,6 +40,14 @@ STATED_FIELDS = (
     "grace_minutes",
     "notification_recipients",
     "is_active",
+    "has_trailer",
+    "min_size",
+    "stale_after",
+    "keep_last",
+    "keep_daily",
+    "keep_weekly",
+    "keep_monthly",
+    "keep_yearly",
 )
 RECKONED_FIELDS = ("past_timetables", "zone_in_force", "due_at", "deadline_at")
 STATE_ATTRIBUTES = tuple(

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from scanner import absence, board, conf, copies, history, intake, journal, lease, roster
+from scanner import absence, board, conf, copies, history, intake, journal, lease, roster, state
 from scanner.cases import Case, Group, case_of, failed_operations, in_batches, without_filled
 from scanner.conf import AutoRegister
 from scanner.errors import DepositRootUnavailable, ScheduleError, UnknownAgent
@@ -109,7 +109,7 @@ class _Scan:
             self._judge_absence(only, tree, found, waiting)
         self._archive(found.known)
         self._reject(found)
-        copies.retry(tree.folders, self.run, fence=self.fence)
+        copies.retry(tree.folders, self.run, now=self.now, fence=self.fence)
         seen = {agent: log for agent, log in tree.logs.items() if agent not in tree.unreadable}
         history.record_agents(seen, now=self.now)
         self._count()
@@ -238,8 +238,7 @@ class _Scan:
                 records = self._judge(examined, without_filled(batch))
                 entries = history.record(self.run, records, now=self.now, fence=self.fence)
                 for entry in entries:
-                    if jobs[entry.job_id].last_good_entry_id != entry.job.last_good_entry_id:
-                        jobs[entry.job_id].last_good_entry = entry.job.last_good_entry
+                    state.catch_up(jobs[entry.job_id], entry.job)
                 self._tally(entries)
                 self.run.reports_accepted += sum(not one.was_known for one, _ in batch)
                 self._archive([one for one, _ in batch if one.row.is_complete])

@@ -7,9 +7,10 @@ from scanner.cycle import Cycle
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
 from scanner.models.choices import Status
 from scanner.models.run import ScanRun
-from scanner.pipeline.report import Claim, StepClaim
+from scanner.pipeline.operation_end import seconds_between
+from scanner.pipeline.report import Claim
 from scanner.pipeline.text import clean
-from scanner.pipeline.verdict import GOOD, Verdict
+from scanner.pipeline.verdict import GOOD, Baseline, Past, Verdict
 from scanner.pipeline.verification import Measurement
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -67,21 +68,48 @@ def entry_of(
         entry.claimed_sha256 = claim.compress.sha256 or ""
         entry.claimed_content_size = claim.backup.size
         entry.claimed_content_sha256 = claim.backup.sha256 or ""
-        entry.dump_seconds = _seconds(claim.backup)
+        entry.dump_seconds = seconds_between(claim.backup.started, claim.backup.ended)
     if found := judged.measurement:
         entry.size = found.size
         entry.sha256 = found.sha256
         entry.codec = found.codec.value
         entry.content_size = found.content_size
         entry.content_sha256 = found.content_sha256 or ""
+        entry.stable_sha256 = found.stable_sha256 or ""
+        entry.dump_kind = found.dump_kind.value
         entry.verify_seconds = found.seconds
     return entry
+
+
+RECENT = 30
+"""Good backups that a job remembers the size and duration of."""
+
+
+def past_of(job: ExpectedBackupJob, baseline: Baseline | None, double: str) -> Past:
+    """Give what a verdict on the job's next backup rests on."""
+    sizes, durations = zip(*job.recent_good, strict=True) if job.recent_good else ((), ())
+    return Past(
+        baseline=baseline,
+        unchanged_cycles=job.unchanged_cycles,
+        sizes=sizes,
+        durations=tuple(seconds for seconds in durations if seconds is not None),
+        double=double,
+    )
+
+
+def catch_up(job: ExpectedBackupJob, stored: ExpectedBackupJob) -> None:
+    """Let a job that was read earlier know what was remembered of its good backups since."""
+    if job.last_good_entry_id != stored.last_good_entry_id:  # else it would be read again
+        job.last_good_entry = stored.last_good_entry
+    job.recent_good = stored.recent_good
+    job.unchanged_cycles = stored.unchanged_cycles
 
 
 def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusChange | None:
     """Move a job's state by an entry; give the change of status, if it is one.
 
-    1. A good entry becomes the last good one unless a later operation was good already.
+    1. A good entry becomes the last good one unless a later operation was good already; it counts
+       as a further unchanged cycle, or ends their row.
     2. An entry in the awaited cycle lets the job await the next.
     3. An entry that cannot be judged, or is older than the state, changes nothing else. Entries are
        ordered by (cycle, end of operation); a missed cycle comes before every report for it.
@@ -91,6 +119,7 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
         job.last_good_entry = entry
         job.last_good_at = ended
         job.last_size = entry.size
+        _remember(job, entry)
     if entry.cycle_due is not None and entry.cycle_due == job.due_at:
         coming = job.calendar.after(job.due_at)
         job.due_at = coming.due if coming else None
@@ -119,11 +148,10 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     )
 
 
-def _seconds(step: StepClaim) -> float | None:
-    """Give how long a step took by the agent's clock, or None if it tells no sensible span."""
-    if step.started is None or step.ended is None:
-        return None
-    if (step.started.tzinfo is None) != (step.ended.tzinfo is None):
-        return None
-    seconds = (step.ended - step.started).total_seconds()
-    return seconds if seconds >= 0 else None
+def _remember(job: ExpectedBackupJob, entry: BackupEntry) -> None:
+    """Keep what later backups are compared with."""
+    job.recent_good = [*job.recent_good, [entry.size, entry.dump_seconds]][-RECENT:]
+    if entry.status != Status.UNCHANGED.value:
+        job.unchanged_cycles = 0
+    elif entry.cycle_due is None or entry.cycle_due != job.state_cycle:
+        job.unchanged_cycles += 1

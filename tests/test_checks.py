@@ -47,6 +47,15 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("E019", "KEEP_RUNS_DAYS", 36501, "found 36501;"),
     ("E020", "KEEP_ARCHIVED_REPORTS_DAYS", -1, "found -1; expected a whole number from 0 to 36500"),
     ("E020", "KEEP_ARCHIVED_REPORTS_DAYS", 36501, "found 36501;"),
+    ("E021", "VAULT_RESERVE_MIB", -1, "found -1; expected a whole number from 0 to 1073741824"),
+    ("E022", "VAULT_KEEP_LAST", -1, "found -1; expected a whole number from 0 to 32767"),
+    ("E022", "VAULT_KEEP_YEARLY", 32768, "found 32768;"),
+    ("E023", "VAULT_AUDIT_MINUTES", 0, "found 0; expected a whole number from 1 to 1440"),
+    ("E024", "VAULT_AUDIT_GIB", -1, "found -1; expected a whole number from 0 to 1048576"),
+    ("E025", "SQLITE_CHECK_MAX_MIB", -1, "found -1; expected a whole number from 0 to 1048576"),
+    ("E026", "RESTORE_DRILL_MINUTES", 0, "found 0; expected a whole number from 1 to 10080"),
+    ("E027", "RESTORE_DRILL_TIMEOUT_MINUTES", 0, "found 0; expected a whole number from 1"),
+    ("E028", "RESTORE_DRILL_MAX_GIB", 0, "found 0; expected a whole number from 1 to 1048576"),
     ("E017", "DEFAULT_FROM_EMAIL", "Backups", "found 'Backups'; expected an e-mail address"),
 ]
 
@@ -74,6 +83,18 @@ RIGHT: list[tuple[str, Any]] = [
     ("KEEP_RUNS_DAYS", 36500),
     ("KEEP_ARCHIVED_REPORTS_DAYS", 0),
     ("KEEP_ARCHIVED_REPORTS_DAYS", 36500),
+    ("VAULT_RESERVE_MIB", 0),
+    ("VAULT_KEEP_LAST", 32767),
+    ("VAULT_KEEP_DAILY", 7),
+    ("VAULT_KEEP_WEEKLY", 5),
+    ("VAULT_KEEP_MONTHLY", 12),
+    ("VAULT_KEEP_YEARLY", 75),
+    ("VAULT_AUDIT_MINUTES", 1440),
+    ("VAULT_AUDIT_GIB", 0),
+    ("SQLITE_CHECK_MAX_MIB", 0),
+    ("RESTORE_DRILL_MINUTES", 10080),
+    ("RESTORE_DRILL_TIMEOUT_MINUTES", 1),
+    ("RESTORE_DRILL_MAX_GIB", 1),
     ("SITE_URL", "https://backups.example.com:8443/sub"),
     ("HEARTBEAT_URL", ""),
     ("HEARTBEAT_URL", "https://ping.example.com/x"),
@@ -210,6 +231,32 @@ def test_static_files_that_were_not_collected_are_a_warning_before_deployment(
     assert found() == []
     (tmp_path / "staticfiles.json").touch()
     assert found(deploy=True) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "url", "words"),
+    [
+        ("E029", "RESTORE_DRILL_POSTGRES_URL", "postgresql://drill:hush@db/prod", "not marked"),
+        ("E029", "RESTORE_DRILL_POSTGRES_URL", "mysql://drill:hush@db/restore_drill", "postgresql"),
+        ("E030", "RESTORE_DRILL_MYSQL_URL", "mysql://drill:hush@db/prod", "not marked"),
+        ("E030", "RESTORE_DRILL_MYSQL_URL", "sqlite:///x", "mysql"),
+    ],
+)
+def test_a_drill_may_only_use_a_scratch_database(
+    settings: Settings, code: str, name: str, url: str, words: str
+) -> None:
+    setattr(settings, name, url)
+    [message] = found()
+    assert message.id == f"scanner.{code}"
+    assert message.msg.startswith(f"{name}: ")
+    assert words in message.msg
+    assert "hush" not in message.msg
+
+
+def test_a_scratch_database_is_no_problem(settings: Settings) -> None:
+    settings.RESTORE_DRILL_POSTGRES_URL = "postgresql://drill:hush@db:5433/restore_drill"
+    settings.RESTORE_DRILL_MYSQL_URL = "mysql://drill:hush@db:3307/restore_drill"
+    assert found() == []
 
 
 def test_every_id_is_in_the_table_of_the_module_and_in_these_tests() -> None:

@@ -448,7 +448,7 @@ def test_whoever_lost_the_lease_records_nothing() -> None:
     with pytest.raises(LeaseLost):
         history.record_rejected(run, [rejected], fence=lost)
     with pytest.raises(LeaseLost):
-        history.record_copies([], fence=lost)
+        history.record_copies([], now=NOW, fence=lost)
     assert not AgentReport.objects.exists()
     assert not BackupEntry.objects.exists()
     job.refresh_from_db()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,13 +28,16 @@ def test_a_vault_that_cannot_be_looked_at_costs_no_verdict(
     agent.deposit("ACME_2025", ENDED, arrived=ENDED)
     run_scan()
 
-    def refuse(path: Path, *_: object, **__: object) -> os.stat_result:
-        raise PermissionError(13, "Permission denied", str(path))
+    real = os.stat
+
+    def refuse(path: Any, *_: Any, **options: Any) -> os.stat_result:
+        if "dir_fd" in options and str(path).endswith(".sql.gz"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *_, **options)
 
     agent.deposit("ACME_2025", ENDED + QUARTER, arrived=ENDED + QUARTER)
     with monkeypatch.context() as broken:
-        broken.setattr("pathlib.Path.is_file", refuse)
-        broken.setattr("pathlib.Path.exists", refuse)
+        broken.setattr(os, "stat", refuse)
         run = run_scan(NOW + QUARTER)
     assert run.outcome == "complete"
     assert verdicts() == [("SUCCESS", "")] * 2

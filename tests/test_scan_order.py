@@ -29,8 +29,9 @@ from scanner.models import (
     ExpectedBackupJob,
     ScanRun,
     StatusChange,
+    VaultCopy,
 )
-from scanner.pipeline import deposit, shelves, vault, verification
+from scanner.pipeline import deposit, shelves, vault, vault_writing, verification
 from tests import agent as field
 from tests.agent import dump_of, set_time
 from tests.scanning import NOW, make_job, run_scan, verdicts
@@ -170,7 +171,15 @@ def undisturbed(tmp_path: Path, settings: Settings, deposit_root: Path) -> dict[
             run_scan(LATER)
             _UNDISTURBED.append(state_of(root))
         ExpectedBackupJob.objects.update(last_entry=None, last_good_entry=None)
-        for model in (StatusChange, BackupEntry, AgentReport, ScanRun, ExpectedBackupJob, Agent):
+        for model in (
+            StatusChange,
+            VaultCopy,
+            BackupEntry,
+            AgentReport,
+            ScanRun,
+            ExpectedBackupJob,
+            Agent,
+        ):
             model.objects.all().delete()
         settings.BACKUP_STORAGE_ROOT = deposit_root
         settings.VALIDATED_BACKUPS_BASE_PATH = deposit_root.parent / "validated"
@@ -249,7 +258,7 @@ def scan_killed(moment: Moment, now: datetime) -> None:
     if not child:
         try:
             moment.arm()
-            vault.BLOCK = 64  # several writes for one small file
+            vault_writing.KERNEL_BLOCK = 64  # several calls for one small file
             run_scan(now)
         except BaseException:  # noqa: BLE001 - nothing of this process may get back into pytest
             traceback.print_exc()
@@ -272,12 +281,12 @@ MOMENTS = [
     Moment("before", examination, "measure"),
     Moment("before", verification, "_check_unchanged"),
     Moment("after", examination, "measure"),
-    Moment("after", vault, "_make_folders"),
-    Moment("after", vault, "_write_whole", 1),
-    Moment("after", vault, "_write_whole", 3),
-    Moment("before", Path, "rename"),
-    Moment("after", Path, "rename", 1),
-    Moment("after", Path, "rename", 2),
+    Moment("after", vault, "make_folder"),
+    Moment("after", os, "copy_file_range", 1),
+    Moment("after", os, "copy_file_range", 3),
+    Moment("before", vault_writing, "_rename"),
+    Moment("after", vault_writing, "_rename", 1),
+    Moment("after", vault_writing, "_rename", 2),
     Moment("after", vault, "promote", 1),
     Moment("after", vault, "promote", 2),
     Moment("before", history, "record", 1),

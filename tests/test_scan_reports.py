@@ -13,7 +13,6 @@ from pytest_django import Settings
 
 from scanner import examination, roster
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob
-from scanner.pipeline import vault
 from tests.agent import Agent, dump_of, iso, set_time
 from tests.scanning import NOW, make_job, run_scan, verdicts
 
@@ -475,13 +474,13 @@ def test_a_full_vault_is_a_warning_and_is_tried_again_by_the_next_scan_only(
 ) -> None:
     attempts = []
 
-    def is_full(descriptor: int, block: bytes) -> None:
-        attempts.append(len(block))
-        os.write(descriptor, block[:10])
+    def is_full(_source: int, copy: int, *_rest: int) -> int:
+        attempts.append(copy)
+        os.write(copy, b"the beginn")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     agent.deposit("ACME_2025", ENDED, arrived=ENDED)
-    monkeypatch.setattr(vault, "_write_whole", is_full)
+    monkeypatch.setattr(os, "copy_file_range", is_full)
     run_scan()
     assert len(attempts) == 1
     run_scan(NOW + MINUTE)

@@ -10,7 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
+from scanner.models import (
+    AgentReport,
+    BackupEntry,
+    ExpectedBackupJob,
+    StatusChange,
+    VaultCopy,
+)
 from tests.agent import Agent, dump_of, set_time
 from tests.scanning import NOW, make_job, run_scan, verdicts
 
@@ -247,6 +253,7 @@ def start_anew(agent: Agent) -> None:
     """Forget all reports, entries and jobs."""
     ExpectedBackupJob.objects.update(last_entry=None, last_good_entry=None)
     StatusChange.objects.all().delete()
+    VaultCopy.objects.all().delete()
     BackupEntry.objects.all().delete()
     ExpectedBackupJob.objects.all().delete()
     AgentReport.objects.all().delete()

@@ -1,26 +1,49 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.text import smart_split
+from django.utils.html import strip_tags
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import shown
-from scanner.admin.filters import CityFilter, CompanyFilter, ReasonFilter, RecordedDayFilter
+from scanner.admin.filters import (
+    CityFilter,
+    CompanyFilter,
+    ReasonFilter,
+    RecordedDayFilter,
+    jobs_named,
+    words_of,
+)
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import ChoicesFilter
-from scanner.models import BackupEntry, ExpectedBackupJob
-
-SEARCHED = ("database_name", "company_name", "city", "neighborhood", "agent_id")
+from scanner.models import BackupEntry, VaultCopy
 
 
 def _copy(entry: BackupEntry) -> str:
     if entry.vault_pending:
         return shown.label(_("still to be copied"), "warning")
-    return shown.digest(entry.vault_path)
+    path = shown.digest(entry.vault_path)
+    if not entry.vault_path:
+        return path
+    its_copy = VaultCopy.objects.filter(job_id=entry.job_id, path=entry.vault_path)
+    key = its_copy.order_by().values_list("pk", flat=True).first()
+    return path if key is None else shown.link_to(VaultCopy, key, path)
+
+
+def _reached(entry: BackupEntry) -> str:
+    if not entry.level:
+        return shown.NOTHING
+    if entry.verify_seconds is None:
+        return str(entry.get_level_display())
+    words = {
+        "level": entry.get_level_display(),
+        "seconds": strip_tags(shown.duration(entry.verify_seconds)),
+    }
+    return gettext("%(level)s; read and verified in %(seconds)s") % words
 
 
 @admin.register(BackupEntry)
@@ -51,7 +74,7 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
     fieldsets = (
         (
             _("Verdict"),
-            {"fields": (("verdict", "why"), ("cautions", "level"), "full_message")},
+            {"fields": (("verdict", "why"), ("cautions", "reached"), "full_message")},
         ),
         (_("Where"), {"fields": (("job", "agent_id"), ("report", "run"))}),
         (
@@ -60,9 +83,16 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
         ),
         (
             _("What the agent claims, and what was measured"),
-            {"fields": ("evidence", ("staged_name", "codec"), ("dumped_in", "verified_in"))},
+            {
+                "fields": (
+                    "evidence",
+                    "stable",
+                    ("staged_name", "codec"),
+                    ("kind", "dumped_in"),
+                )
+            },
         ),
-        (_("Vault"), {"fields": ("copy",)}),
+        (_("Vault"), {"fields": ("copy", ("copy_deleted", "copy_deleted_why"))}),
     )
 
     verdict = column(BackupEntry, "status", shown.status)
@@ -76,7 +106,11 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
     recorded = column(BackupEntry, "recorded_at", shown.moment)
     full_message = column(BackupEntry, "message", shown.prose)
     dumped_in = computed(_("dumped in"), lambda entry: shown.duration(entry.dump_seconds))
-    verified_in = computed(_("verified in"), lambda entry: shown.duration(entry.verify_seconds))
+    reached = computed(shown.name_of(BackupEntry, "level"), _reached)
+    stable = column(BackupEntry, "stable_sha256", shown.digest)
+    kind = column(BackupEntry, "dump_kind", lambda kind: kind or shown.NOTHING)
+    copy_deleted = column(BackupEntry, "copy_deleted_at", shown.moment)
+    copy_deleted_why = column(BackupEntry, "copy_deleted_because", shown.prose)
     copy = computed(shown.name_of(BackupEntry, "vault_path"), _copy)
 
     database = computed(_("database"), lambda entry: entry.job.database_name)
@@ -93,13 +127,8 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
         search_term: str,
     ) -> tuple[QuerySet[BackupEntry], bool]:
         """Look each word up among the jobs, which are few, and not among the entries."""
-        jobs = ExpectedBackupJob.objects.all()
-        for word in smart_split(search_term):
-            text = word.strip("\"'")
-            jobs = jobs.filter(
-                Q.create([(f"{field}__icontains", text) for field in SEARCHED], connector=Q.OR)
-            )
         if search_term:
+            jobs = jobs_named(words_of(search_term))
             queryset = queryset.filter(job__in=jobs.values("pk"))
         return queryset, False
 

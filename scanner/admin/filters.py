@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import smart_split
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,7 @@ from scanner.models.choices import Reason, Status
 
 PLACES_URL = "scanner_expectedbackupjob_places"
 PLACE_FIELDS = ("company_name", "city", "neighborhood")
+SEARCHED = ("database_name", *PLACE_FIELDS, "agent_id")
 _PLACES_A_PAGE = 20
 
 
@@ -108,19 +110,19 @@ class PlaceFilter(_FormFilter):
 
 
 class CompanyFilter(PlaceFilter):
-    """Of jobs, entries and status changes."""
+    """Of jobs, and of what belongs to them."""
 
     parameter_name = part = "company_name"
 
 
 class CityFilter(PlaceFilter):
-    """Of jobs, entries and status changes."""
+    """Of jobs, and of what belongs to them."""
 
     parameter_name = part = "city"
 
 
 class NeighborhoodFilter(PlaceFilter):
-    """Of jobs, entries and status changes."""
+    """Of jobs, and of what belongs to them."""
 
     parameter_name = part = "neighborhood"
 
@@ -150,6 +152,21 @@ def places(request: HttpRequest) -> JsonResponse:
             "pagination": {"more": len(values) > _PLACES_A_PAGE},
         }
     )
+
+
+def words_of(search_term: str) -> list[str]:
+    """Give the words of a search; those in quotation marks are one."""
+    return [word.strip("\"'") for word in smart_split(search_term)]
+
+
+def jobs_named(words: list[str]) -> QuerySet[ExpectedBackupJob]:
+    """Give the jobs that each of these words is a part of, by database, place or agent."""
+    jobs = ExpectedBackupJob.objects.order_by()
+    for word in words:
+        jobs = jobs.filter(
+            Q.create([(f"{field}__icontains", word) for field in SEARCHED], connector=Q.OR)
+        )
+    return jobs
 
 
 class DayFilter(_FormFilter):

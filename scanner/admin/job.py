@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from scanner import board, roster
-from scanner.admin import shown
+from scanner.admin import job_vault, shown
 from scanner.admin.filters import (
     PLACES_URL,
     CityFilter,
@@ -72,17 +72,42 @@ class JobAdmin(Switching):
             _("When"),
             {"fields": (("schedule", "time_zone", "grace_minutes"), "is_active")},
         ),
+        (
+            _("What is expected of the dump"),
+            {"fields": ("has_trailer", ("min_size", "stale_after"))},
+        ),
+        (
+            _("Copies kept"),
+            {
+                "description": _(
+                    "How many restore points each rule keeps in the vault. Blank: as the setting "
+                    "VAULT_KEEP_… says; 0: no such rule; all 0: every copy is kept. The newest "
+                    "verified copy is never deleted, and none is while the job is in a problem "
+                    "status."
+                ),
+                "fields": (
+                    ("keep_last", "keep_daily", "keep_weekly", "keep_monthly", "keep_yearly"),
+                    "rules_in_force",
+                ),
+            },
+        ),
         (_("Whom to tell"), {"fields": ("notification_recipients",)}),
     )
-    state_fieldset = (
-        _("State"),
-        {
-            "fields": (
-                ("state", "why", "since"),
-                ("next_due", "next_deadline", "created"),
-                ("last_success", "last_bytes", "last_verdict"),
-            )
-        },
+    state_fieldsets = (
+        (
+            _("State"),
+            {
+                "fields": (
+                    ("state", "why", "since"),
+                    ("next_due", "next_deadline", "created"),
+                    ("last_success", "last_bytes", "last_verdict"),
+                )
+            },
+        ),
+        (
+            _("Vault"),
+            {"fields": ("proof", ("copies_held", "unchanged_cycles"), "vault_findings")},
+        ),
     )
     readonly_fields = (
         "state",
@@ -94,6 +119,11 @@ class JobAdmin(Switching):
         "last_success",
         "last_bytes",
         "last_verdict",
+        "proof",
+        "copies_held",
+        "unchanged_cycles",
+        "vault_findings",
+        "rules_in_force",
     )
 
     state = column(ExpectedBackupJob, "status", shown.status, sortable=True)
@@ -107,6 +137,10 @@ class JobAdmin(Switching):
     last_verdict = computed(
         _("last verdict"), lambda job: shown.link_to(BackupEntry, job.last_entry_id)
     )
+    proof = computed(shown.name_of(ExpectedBackupJob, "last_restore"), job_vault.proof)
+    copies_held = computed(_("copies in the vault"), job_vault.copies)
+    vault_findings = computed(_("open findings"), job_vault.findings)
+    rules_in_force = computed(_("in force"), job_vault.rules_in_force)
     place = computed(_("place"), shown.place, ordering="company_name")
     why_and_cautions = computed(shown.name_of(ExpectedBackupJob, "reason"), _remarks)
 
@@ -152,7 +186,7 @@ class JobAdmin(Switching):
     def get_fieldsets(self, request: HttpRequest, obj: ExpectedBackupJob | None = None) -> Any:
         """Give the form; a stored job shows its state first."""
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else (self.state_fieldset, *fieldsets)
+        return fieldsets if obj is None else (*self.state_fieldsets, *fieldsets)
 
     def save_model(
         self,

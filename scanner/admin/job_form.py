@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from scanner import conf
+from scanner.admin.job_vault import RULES
 from scanner.cycle import Era, Schedule, timetable
 from scanner.errors import ScheduleError
 from scanner.models import ExpectedBackupJob
@@ -31,6 +33,12 @@ class JobForm(Base):
         recipients = self.fields.get("notification_recipients")  # none for one who may only look
         if recipients is not None:
             recipients.widget.attrs["rows"] = 3
+        for rule, general in conf.vault_keeps().items():
+            field = self.fields.get(f"keep_{rule}")
+            if field is not None:
+                # What all five have in common is said once, above them.
+                field.label, field.help_text = str(RULES[rule]).capitalize(), ""
+                field.widget.attrs["placeholder"] = general
 
     def clean_grace_minutes(self) -> int | None:
         """Refuse a grace with which no cycle could be told."""

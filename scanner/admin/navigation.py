@@ -17,10 +17,14 @@ from scanner.models import (
     AgentReport,
     BackupEntry,
     ExpectedBackupJob,
+    RestoreDrill,
     ScanRun,
     ScheduledTask,
     StatusChange,
     TaskRun,
+    VaultCopy,
+    VaultFinding,
+    VaultRun,
 )
 
 Item = tuple[Words, str, type[Model]]
@@ -40,6 +44,15 @@ SIDEBAR: tuple[tuple[Words, tuple[Item, ...]], ...] = (
             (_("Reports"), "description", AgentReport),
             (_("Runs"), "radar", ScanRun),
             (_("Agents"), "dns", Agent),
+        ),
+    ),
+    (
+        _("Vault"),
+        (
+            (_("Copies"), "archive", VaultCopy),
+            (_("Findings"), "report", VaultFinding),
+            (_("Restore drills"), "settings_backup_restore", RestoreDrill),
+            (_("Vault runs"), "fact_check", VaultRun),
         ),
     ),
     (

@@ -63,6 +63,7 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
             },
         ),
         (_("Findings"), {"fields": ("all_findings", "ignored")}),
+        (_("Vault"), {"fields": (("free", "full_in"),)}),
     )
 
     started = column(ScanRun, "started_at", shown.moment)
@@ -72,6 +73,12 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
     failure = column(ScanRun, "error", shown.prose)
     all_findings = column(ScanRun, "findings", shown.listed)
     ignored = column(ScanRun, "strangers", shown.listed)
+
+    free = column(ScanRun, "vault_free_bytes", shown.size)
+    full_in = computed(
+        _("time until the vault is full"),
+        lambda run: shown.time_left(run.vault_free_bytes, run.vault_days_left),
+    )
 
     ending = computed(
         shown.name_of(ScanRun, "outcome"),

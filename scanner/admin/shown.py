@@ -17,11 +17,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin.unfolded import Words
-from scanner.models import ExpectedBackupJob
+from scanner.models import BackupEntry, ExpectedBackupJob
 from scanner.models.choices import Reason, Status
 
 NOTHING = mark_safe("—")
@@ -41,12 +42,19 @@ WARNINGS: Mapping[str, Words] = {
     "opaque": _("opaque"),
     "not_in_vault": _("not in the vault"),
     "size_anomaly": _("unusual size"),
+    "duration_anomaly": _("unusual duration"),
     "stale_content": _("stale content"),
+    "same_as_other_job": _("same as another job"),
 }
 _STATUSES: Mapping[str, Words] = dict(Status.choices)
 _REASONS: Mapping[str, Words] = dict(Reason.choices)
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
+_MONTH = 30  # days
+_YEAR = 365
+_SOON, _VERY_SOON = _MONTH, 7
+_MOST_YEARS = 100
+_SHORT = 120  # characters
 
 
 def label(words: Words, kind: str = "", *, small: bool = False) -> SafeString:
@@ -104,6 +112,11 @@ def size(count: int | None) -> SafeString:
     )
 
 
+def number(count: int | None) -> SafeString:
+    """Give a number with its thousands apart."""
+    return NOTHING if count is None else format_html("{}", f"{count:,}")
+
+
 def duration(seconds: float | Decimal | None) -> SafeString:
     """Give a length of time in its two greatest units."""
     if seconds is None:
@@ -119,6 +132,31 @@ def duration(seconds: float | Decimal | None) -> SafeString:
     return format_html('<span class="whitespace-nowrap">{}</span>', words)
 
 
+def time_left(free: int | None, days: float | None) -> SafeString:
+    """Give after how many days `free` bytes are used up, coloured when that is soon.
+
+    No days: the room does not get less. `free` is None where nobody could tell how much it is.
+    """
+    if free is None:
+        return NOTHING
+    if days is None:
+        return format_html("{}", gettext("does not grow"))
+    if days < 1:
+        words = gettext("less than a day")
+    elif days < 2 * _MONTH:
+        words = ngettext("%(count)d day", "%(count)d days", int(days)) % {"count": int(days)}
+    elif days < 2 * _YEAR:
+        words = gettext("about %(count)d months") % {"count": round(days / _MONTH)}
+    else:
+        years = round(days / _YEAR)
+        words = gettext("about %(count)d years") % {"count": years}
+        if years > _MOST_YEARS:
+            words = gettext("more than %(count)d years") % {"count": _MOST_YEARS}
+    if days < _SOON:
+        return label(words, "danger" if days < _VERY_SOON else "warning", small=True)
+    return format_html("{}", words)
+
+
 def place(job: ExpectedBackupJob) -> SafeString:
     """Give where a backup comes from: the company, and below it city and neighborhood."""
     return format_html(
@@ -127,6 +165,31 @@ def place(job: ExpectedBackupJob) -> SafeString:
         job.city,
         job.neighborhood,
     )
+
+
+def job(of: ExpectedBackupJob | None) -> SafeString:
+    """Give an expected backup: the database, and below it where it is."""
+    if of is None:
+        return NOTHING
+    return format_html(
+        '<span class="bm-place">{}<small class="text-subtle">{}, {}, {}</small></span>',
+        of.database_name,
+        of.company_name,
+        of.city,
+        of.neighborhood,
+    )
+
+
+def file_name(path: str) -> SafeString:
+    """Give the name of a file of the vault; pointed at, where it stands."""
+    name = path.rpartition("/")[2]
+    return format_html('<span class="bm-file" title="{}">{}</span>', path, digest(name))
+
+
+def shortened(value: str) -> SafeString:
+    """Give the beginning of a text; the whole of it stands on the page of its row."""
+    beginning = Truncator(value).chars(_SHORT)
+    return format_html('<span class="bm-short">{}</span>', beginning) if value else NOTHING
 
 
 def digest(value: str) -> SafeString:
@@ -153,11 +216,15 @@ def link_to(model: type[Model], key: int | None, words: Words = "") -> SafeStrin
     return format_html('<a class="text-link" href="{}">{}</a>', url, words or f"#{key}")
 
 
+def link_to_list(model: type[Model], words: Words, **query: object) -> SafeString:
+    """Give a link to the list of rows that a query narrows down."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return format_html('<a class="text-link" href="{}?{}">{}</a>', url, urlencode(query), words)
+
+
 def link_to_entries(field: str, key: int, words: Words) -> SafeString:
     """Give a link to the list of the entries of a job, a run or a report."""
-    url = reverse("admin:scanner_backupentry_changelist")
-    query = urlencode({f"{field}__id__exact": key})
-    return format_html('<a class="text-link" href="{}?{}">{}</a>', url, query, words)
+    return link_to_list(BackupEntry, words, **{f"{field}__id__exact": key})
 
 
 def computed(

@@ -54,7 +54,8 @@ def deposit(root: Path, operation: Operation, *, opening: datetime) -> None:
 class _Backup:
     """A backup on its way: what the agent made, what it says of it, and what arrives.
 
-    `sent` is None when nothing arrives. `earlier` gives what the dump was a day before.
+    `sent` is None when nothing arrives. `earlier` gives what the dump was a day before, `emptied`
+    what it would be without its invoices.
     """
 
     dump: bytes
@@ -63,6 +64,7 @@ class _Backup:
     claim: DatabaseClaim
     sent: bytes | None
     earlier: Callable[[], bytes]
+    emptied: Callable[[], bytes]
     becomes_link: bool = False
     removes_old: bool = False
     leaves_part: bool = False
@@ -94,6 +96,7 @@ def _back_up(operation: Operation, place: int, database: Database, opening: date
         claim=_measured(claim, made, packed),
         sent=packed,
         earlier=lambda: dump(operation.due - timedelta(days=1)),
+        emptied=lambda: dump_of(database.name, database.engine, 0, None),
     )
 
 
@@ -115,7 +118,7 @@ def _dump(operation: Operation, database: Database, at: datetime, opening: datet
             ticks = _weekdays(local) - _weekdays(since)
         case Rhythm.CLOSED:
             ticks = 0
-    # A dump that tells its own time never equals another.
+    # Where nothing changes it is told that no time is to be written.
     finished = local + _HALF_DAY if database.rhythm is Rhythm.LIVE else None
     rows = database.rows + _ROWS_A_TICK * max(0, ticks)
     return dump_of(database.name, database.engine, rows, finished)
@@ -163,9 +166,16 @@ def _packs(spoil: Callable[[_Backup], bytes]) -> Callable[[_Backup], _Backup]:
     return afflict
 
 
-def _dumps_nothing(backup: _Backup) -> _Backup:
-    packed = pack(b"", backup.packing)
-    return replace(backup, packed=packed, claim=_measured(backup.claim, b"", packed), sent=packed)
+def _dumps(other: Callable[[_Backup], bytes]) -> Callable[[_Backup], _Backup]:
+    """Let the agent dump something else, and report truly what it dumped."""
+
+    def afflict(backup: _Backup) -> _Backup:
+        dump = other(backup)
+        packed = pack(dump, backup.packing)
+        claim = _measured(backup.claim, dump, packed)
+        return replace(backup, dump=dump, packed=packed, claim=claim, sent=packed)
+
+    return afflict
 
 
 def _flip_a_bit(packed: bytes) -> bytes:
@@ -188,7 +198,9 @@ _AFFLICTED: Final[dict[Trouble, Callable[[_Backup], _Backup]]] = {
     Trouble.BIT_ROT: _sends(_flip_a_bit),
     Trouble.BROKEN_ARCHIVE: _packs(lambda backup: backup.packed[: len(backup.packed) * 3 // 4]),
     Trouble.STALE_ARCHIVE: _packs(lambda backup: pack(backup.earlier(), backup.packing)),
-    Trouble.EMPTY: _dumps_nothing,
+    Trouble.EMPTY: _dumps(lambda _backup: b""),
+    Trouble.KILLED: _dumps(lambda backup: backup.dump[: len(backup.dump) * 2 // 3]),
+    Trouble.EMPTIED: _dumps(lambda backup: backup.emptied()),
     Trouble.LINK: lambda backup: replace(backup, becomes_link=True),
 }
 

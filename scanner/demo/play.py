@@ -136,6 +136,8 @@ def _job(site: Site, database: Database) -> ExpectedBackupJob:
         schedule=schedule if database.expected is None else database.expected,
         time_zone=site.zone,
         grace_minutes=database.grace_minutes,
+        min_size=database.min_size,
+        stale_after=database.stale_after,
         notification_recipients=site.recipients,
     )
 

@@ -26,9 +26,10 @@ class Database:
 
     `runs` is when the agent backs it up (cron, in the site's zone), None for the site's usual time
     and "" for an agent that does not know the database; `expected` is the job's schedule, None for
-    the same. `company` is set where it is another than the site's. `extension` is set where the
-    staged file's name lies about the packing. `since` and `paused` are days of the story: when it
-    comes into being, and when people pause its job. `is_expected` is false where nobody made a job.
+    the same. `min_size` (bytes) and `stale_after` (cycles) are what the job says. `company` is set
+    where it is another than the site's. `extension` is set where the staged file's name lies about
+    the packing. `since` and `paused` are days of the story: when it comes into being, and when
+    people pause its job. `is_expected` is false where nobody made a job.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Database:
     packing: Packing = Packing.GZIP
     extension: str | None = None
     grace_minutes: int | None = None
+    min_size: int | None = None
+    stale_after: int | None = None
     rows: int = 300
     since: int = ALWAYS
     paused: int | None = None

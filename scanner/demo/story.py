@@ -24,6 +24,8 @@ class Trouble(StrEnum):
     BIT_ROT = "changed on its way"
     BROKEN_ARCHIVE = "packed onto a full disk, and sent like that"
     EMPTY = "the dump's pipe broke"
+    KILLED = "the dump was killed, and packed as if it were whole"
+    EMPTIED = "the table that matters was emptied before the dump"
     STALE_ARCHIVE = "the day before's archive was sent"
     LINK = "a link lies in its place"
     FORGOTTEN = "the agent does not mention it"
@@ -61,6 +63,8 @@ INCIDENTS: Final = (
     Incident(Trouble.CUT_SHORT, "GLOBEX_PARIS_BERCY", "globex_factures", -3),
     Incident(Trouble.BIT_ROT, "GLOBEX_BAFOUSSAM_ORANGE", "GLOBEX_BAFOUSSAM_TRANSPORT", -4),
     Incident(Trouble.BROKEN_ARCHIVE, "INITECH_LYON_PART_DIEU", "initech_stock", -6),
+    Incident(Trouble.KILLED, "SIRPACAM_KRIBI_PORT", "SIRPACAM_KRIBI_2026", -3),
+    Incident(Trouble.EMPTIED, "ACME_DOUALA_NEWBELL", "ACME_NEWBELL_CAISSE", -3),
     Incident(Trouble.STALE_ARCHIVE, "GLOBEX_LIMBE_DOWN_BEACH", "GLOBEX_LIMBE_RAFFINERIE", -3),
     Incident(Trouble.FILE_ABSENT, "INITECH_GAROUA_YELWA", "INITECH_GAROUA_MAGASIN", -4),
     Incident(Trouble.FORGOTTEN, "SIRPACAM_DOUALA_AKWA", "SIRPACAM_AKWA_PHARMACIE", -5),

@@ -13,6 +13,7 @@ from scanner.models.task import (
     TaskRequest,
     TaskRun,
 )
+from scanner.models.vault import RestoreDrill, VaultCopy, VaultFinding, VaultRun
 
 __all__ = [
     "Agent",
@@ -20,6 +21,7 @@ __all__ = [
     "BackupEntry",
     "ExpectedBackupJob",
     "Lease",
+    "RestoreDrill",
     "ScanRun",
     "ScheduledTask",
     "SchedulerProcess",
@@ -27,4 +29,7 @@ __all__ = [
     "TaskChange",
     "TaskRequest",
     "TaskRun",
+    "VaultCopy",
+    "VaultFinding",
+    "VaultRun",
 ]

@@ -30,6 +30,7 @@ class Reason(models.TextChoices):
     EMPTY_DUMP = "empty_dump", _("empty dump")
     CONTENT_MISMATCH = "content_mismatch", _("content mismatch")
     TRUNCATED_DUMP = "truncated_dump", _("truncated dump")
+    TOO_SMALL = "too_small", _("too small")
     NO_REPORT = "no_report", _("no report")
     SUPERSEDED = "superseded", _("superseded")
 
@@ -41,3 +42,4 @@ class Level(models.TextChoices):
     DIGEST = "digest", _("digest")
     ARCHIVE = "archive", _("archive")
     CONTENT = "content", _("content")
+    RESTORED = "restored", _("restored")

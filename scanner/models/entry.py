@@ -62,11 +62,23 @@ class BackupEntry(models.Model):
     codec = models.CharField(_("compression"), max_length=10, blank=True, default="")
     content_size = models.BigIntegerField(_("dump size"), null=True, blank=True)
     content_sha256 = models.CharField(_("dump SHA-256"), max_length=64, blank=True, default="")
+    stable_sha256 = models.CharField(
+        _("stable SHA-256"),
+        max_length=64,
+        blank=True,
+        default="",
+        help_text=_("Of the dump without the lines that differ each time it is made."),
+    )
+    dump_kind = models.CharField(_("kind of dump"), max_length=20, blank=True, default="")
     verify_seconds = models.FloatField(_("verified in (s)"), null=True, blank=True)
     dump_seconds = models.FloatField(_("dumped in (s)"), null=True, blank=True)
 
     vault_path = models.CharField(_("vault copy"), max_length=1000, blank=True, default="")
     vault_pending = models.BooleanField(_("still to be copied"), default=False, editable=False)
+    copy_deleted_at = models.DateTimeField(_("copy deleted"), null=True, blank=True)
+    copy_deleted_because = models.CharField(
+        _("why the copy was deleted"), max_length=200, blank=True, default=""
+    )
 
     class Meta:
         verbose_name = _("backup entry")
@@ -87,6 +99,11 @@ class BackupEntry(models.Model):
             models.Index(fields=("job", "-id"), name="entry_by_job"),
             models.Index(fields=("job", "sha256"), name="entry_by_digest"),
             models.Index(fields=("status", "-id"), name="entry_by_status"),
+            models.Index(
+                fields=("stable_sha256",),
+                condition=~Q(stable_sha256=""),
+                name="entry_by_stable_digest",
+            ),
             models.Index(
                 fields=("id",), condition=Q(vault_pending=True), name="entry_vault_pending"
             ),

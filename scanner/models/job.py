@@ -1,7 +1,8 @@
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -14,10 +15,24 @@ from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.choices import Status
 from scanner.pipeline.deposit import Place, agent_identity, place_of
+from scanner.pipeline.findings import Expectation
+from scanner.pipeline.retention import Policy
 from scanner.pipeline.text import quote
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as Words
 
 FIRST_YEAR, LAST_YEAR = 1900, 2099
 PROBLEM_STATUSES = (Status.FAILED.value, Status.CORRUPT.value, Status.MISSING.value)
+
+
+def _keep(label: "Words") -> "models.PositiveSmallIntegerField[int | None, int | None]":
+    return models.PositiveSmallIntegerField(
+        label,
+        null=True,
+        blank=True,
+        help_text=_("Blank: as the setting VAULT_KEEP_… says. All zero: every copy is kept."),
+    )
 
 
 class ExpectedBackupJob(models.Model):
@@ -74,6 +89,30 @@ class ExpectedBackupJob(models.Model):
     is_active = models.BooleanField(
         _("active"), default=True, help_text=_("A paused job gets no verdicts.")
     )
+    has_trailer = models.BooleanField(
+        _("the dump has an end to check"),
+        default=True,
+        help_text=_(
+            "Off: a dump without the end that its kind is known by is not called truncated."
+        ),
+    )
+    min_size = models.PositiveBigIntegerField(
+        _("minimal size (bytes)"),
+        null=True,
+        blank=True,
+        help_text=_("A smaller backup is corrupt. Blank: any size will do."),
+    )
+    stale_after = models.PositiveSmallIntegerField(
+        _("stale after (cycles)"),
+        null=True,
+        blank=True,
+        help_text=_("Warn when the content was the same so many cycles in a row. Blank: never."),
+    )
+    keep_last = _keep(_("copies kept: last"))
+    keep_daily = _keep(_("copies kept: daily"))
+    keep_weekly = _keep(_("copies kept: weekly"))
+    keep_monthly = _keep(_("copies kept: monthly"))
+    keep_yearly = _keep(_("copies kept: yearly"))
 
     created_at = models.DateTimeField(_("created"), editable=False)
     past_timetables = models.JSONField(default=list, blank=True, editable=False)
@@ -112,6 +151,17 @@ class ExpectedBackupJob(models.Model):
     )
     last_good_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
     last_size = models.BigIntegerField(_("last size"), null=True, blank=True, editable=False)
+    unchanged_cycles = models.PositiveIntegerField(_("unchanged cycles"), default=0, editable=False)
+    recent_good = models.JSONField(default=list, blank=True, editable=False)
+    last_restore = models.ForeignKey(
+        "RestoreDrill",
+        verbose_name=_("last proven restorable"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+    )
 
     STATE_FIELDS: ClassVar[tuple[str, ...]] = (
         "due_at",
@@ -125,6 +175,8 @@ class ExpectedBackupJob(models.Model):
         "last_good_entry",
         "last_good_at",
         "last_size",
+        "unchanged_cycles",
+        "recent_good",
     )
 
     class Meta:
@@ -194,6 +246,22 @@ class ExpectedBackupJob(models.Model):
         if self.grace_minutes is None:
             return conf.default_grace()
         return timedelta(minutes=self.grace_minutes)
+
+    @property
+    def expectation(self) -> Expectation:
+        """What people know of its backups."""
+        return Expectation(self.has_trailer, self.min_size, self.stale_after)
+
+    @property
+    def policy(self) -> Policy:
+        """Which of its copies are kept; what the job leaves blank is as the settings say."""
+        general = conf.vault_policy()
+        own = {
+            field.name: value
+            for field in dataclasses.fields(general)
+            if (value := getattr(self, f"keep_{field.name}")) is not None
+        }
+        return dataclasses.replace(general, **own)
 
     @property
     def calendar(self) -> Schedule:

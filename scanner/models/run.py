@@ -54,6 +54,13 @@ class ScanRun(models.Model):
         help_text=_("Folders of the deposit tree that are no agent's."),
     )
     error = models.TextField(_("error"), blank=True, default="")
+    vault_free_bytes = models.BigIntegerField(_("free in the vault"), null=True, blank=True)
+    vault_days_left = models.FloatField(
+        _("days until the vault is full"),
+        null=True,
+        blank=True,
+        help_text=_("At the pace of the last 14 days; empty when it does not grow."),
+    )
 
     class Meta:
         verbose_name = _("scan run")

@@ -81,3 +81,13 @@ def resolve_end(
         else:
             return End(end, clock_skew=clock_skew or arrived - end > PAST_TOLERANCE)
     return End(arrived, clock_skew)
+
+
+def seconds_between(started: datetime | None, ended: datetime | None) -> float | None:
+    """Give how long a step took by its agent's clock, or None when it tells no sensible span."""
+    if started is None or ended is None:
+        return None
+    if (started.tzinfo is None) != (ended.tzinfo is None):
+        return None
+    seconds = (ended - started).total_seconds()
+    return seconds if seconds >= 0 else None

@@ -1,29 +1,68 @@
 """Room 6: the tree of verified copies.
 
-A copy is written under a temporary name, hashed on its way, flushed to the disk and renamed; its
-folder is flushed too. So a file under a final name is whole, whenever the power went. Copies are
-never overwritten. Doing it again gives the same path and copies nothing.
+A file under a final name is whole, whenever the power went: `vault_writing` tells how. Copies are
+never overwritten, but a damaged one by what it should have been. Doing it again gives the same path
+and copies nothing.
 """
 
 import hashlib
-import os
 import re
+import stat
 import unicodedata
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
-from uuid import uuid4
 
-from scanner.errors import FileChanged, VaultError
+from scanner.errors import UnsafeFile, VaultError
 from scanner.pipeline.archive import EXTENSION, Codec
 from scanner.pipeline.deposit import Place
+from scanner.pipeline.patrol import (
+    Absent,
+    Found,
+    NotRegular,
+    StoredFile,
+    Strange,
+    Unreadable,
+    examine,
+    names_in,
+    open_copy,
+    status_of,
+    walk,
+)
+from scanner.pipeline.vault_tree import (
+    INCOMING,
+    flush_folder,
+    make_folder,
+    remove,
+    steps_to,
+    vault_side,
+)
+from scanner.pipeline.vault_writing import free_bytes, put, sweep
 
-BLOCK = 2**20
+__all__ = [
+    "INCOMING",
+    "Absent",
+    "Found",
+    "NotRegular",
+    "StoredFile",
+    "Strange",
+    "Unreadable",
+    "copy_path",
+    "examine",
+    "extension_of",
+    "find_copy",
+    "free_bytes",
+    "is_there",
+    "open_copy",
+    "promote",
+    "remove",
+    "replace",
+    "safe_name",
+    "sweep",
+    "walk",
+]
+
 LONGEST_NAME = 100
-INCOMING = ".incoming"
-"""The folder of the vault in which copies are written before they get their final name."""
 _CODEC_EXTENSION = re.compile(r"\.(gz|zst|xz|bz2|lz4|gzip|zstd|bzip2)$", re.IGNORECASE)
 _KIND_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,7}$")
 _TIME = re.compile(r"(_\d{8}_\d{6})([^_]*)$")
@@ -67,10 +106,9 @@ def find_copy(
     """
     name = safe_name(database)
     folder = _folder(place, name)
-    with suppress(OSError):
-        for file in sorted((vault / folder).iterdir()):
-            if file.name.startswith(_stem(name, ended_at)) and _digest(file) == sha256:
-                return folder / file.name
+    for file in names_in(vault, folder):
+        if file.startswith(_stem(name, ended_at)) and _has(vault, folder / file, sha256):
+            return folder / file
     return None
 
 
@@ -80,117 +118,58 @@ def is_there(vault: Path, relative: str) -> bool:
     A vault that cannot be read has none: what is written to it then tells why.
     """
     try:
-        return relative != "" and (vault / relative).is_file()
-    except OSError:
+        status = status_of(vault, relative) if relative else None
+    except (OSError, UnsafeFile, VaultError):
         return False
+    return status is not None and stat.S_ISREG(status.st_mode)
 
 
-def promote(source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str) -> PurePosixPath:
+def promote(
+    source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str, *, reserve: int = 0
+) -> PurePosixPath:
     """Copy an open staged file into the vault and give the path it has there.
 
     A copy with these bytes that stands there already is taken as it is; other bytes under the same
-    name make the new copy take "~" and a part of its digest into its name.
+    name make the new copy take "~" and a part of its digest into its name. `reserve` is how many
+    bytes must stay free on the vault's file system.
     Raise VaultError when the copy cannot be written, FileChanged when the bytes are not those of
     `sha256` any more, OSError when the staged file cannot be read.
     """
+    with vault_side(f"{relative} cannot be written to the vault {vault}"):
+        make_folder(vault, steps_to(relative)[:-1])
+    for candidate in (relative, _told_apart(relative, sha256)):
+        with vault_side(f"{candidate} cannot be looked at in the vault {vault}"):
+            stands = status_of(vault, candidate) is not None
+        if not stands:
+            put(source, vault, candidate, sha256, reserve=reserve)
+            return candidate
+        found = examine(vault, candidate)
+        if isinstance(found, Found) and found.sha256 == sha256:
+            # It may be there by a process that was killed before it could flush the folder.
+            with vault_side(f"{candidate} cannot be kept in the vault {vault}"):
+                flush_folder(vault, candidate.parts[:-1])
+            return candidate
+    why = f" ({found.words})" if isinstance(found, Unreadable) else ""
+    raise VaultError(f"{candidate} has not the bytes of its name in the vault {vault}{why}")
+
+
+def replace(
+    source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str, *, reserve: int = 0
+) -> None:
+    """Put the right bytes in the place of a damaged or absent copy, from a file that is whole.
+
+    The damaged one stands until the whole one takes its name, and is not kept. Raise as `promote`
+    does; then what stood there still stands.
+    """
+    put(source, vault, relative, sha256, reserve=reserve)
+
+
+def _has(vault: Path, relative: PurePosixPath, sha256: str) -> bool:
     try:
-        for candidate in (relative, _told_apart(relative, sha256)):
-            if not _stands(vault / candidate):
-                _write(source, vault, candidate, sha256)
-                return candidate
-            if _digest(vault / candidate) == sha256:
-                return candidate
-    except _WriteError as error:
-        raise VaultError(f"{relative} cannot be written to the vault {vault}: {error}") from error
-    raise VaultError(f"{candidate} stands in the vault with bytes that are not those of its name")
-
-
-def sweep(vault: Path) -> None:
-    """Remove what killed scans left half written. Only the one scan that runs may call this."""
-    with suppress(OSError):
-        for leftover in (vault / INCOMING).iterdir():
-            leftover.unlink()
-
-
-class _WriteError(Exception):
-    """The vault's side of a copy failed."""
-
-
-def _stands(file: Path) -> bool:
-    try:
-        return file.exists()
-    except OSError as error:
-        raise _WriteError(error.strerror) from error
-
-
-def _write(source: BinaryIO, vault: Path, relative: PurePosixPath, sha256: str) -> None:
-    target = vault / relative
-    partial = vault / INCOMING / uuid4().hex
-    try:
-        _make_folders(vault, relative.parent)
-        _make_folders(vault, PurePosixPath(INCOMING))
-        descriptor = os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o640)
-    except OSError as error:
-        raise _WriteError(error.strerror) from error
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as copy:
-            digest = hashlib.sha256()
-            for block in _blocks(source):
-                digest.update(block)
-                try:
-                    _write_whole(copy.fileno(), block)
-                except OSError as error:
-                    raise _WriteError(error.strerror) from error
-            if digest.hexdigest() != sha256:
-                raise FileChanged("the staged file changed between reading and copying it")
-            try:
-                os.fsync(copy.fileno())
-            except OSError as error:
-                raise _WriteError(error.strerror) from error
-        try:
-            partial.rename(target)
-            _flush_folder(target.parent)
-        except OSError as error:
-            raise _WriteError(error.strerror) from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _blocks(source: BinaryIO) -> Iterator[bytes]:
-    source.seek(0)
-    while block := source.read(BLOCK):
-        yield block
-
-
-def _write_whole(descriptor: int, block: bytes) -> None:
-    rest = memoryview(block)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-
-
-def _make_folders(vault: Path, relative: PurePosixPath) -> None:
-    """Make the folders, and have each new one's name on the disk before a copy is put below it."""
-    missing = [vault / relative, *(vault / parent for parent in relative.parents)]
-    for folder in reversed([folder for folder in missing if not folder.exists()]):
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        _flush_folder(folder.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _digest(file: Path) -> str | None:
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
+        found = examine(vault, relative)
+    except VaultError:
+        return False
+    return isinstance(found, Found) and found.sha256 == sha256
 
 
 def _told_apart(relative: PurePosixPath, sha256: str) -> PurePosixPath:

@@ -5,14 +5,16 @@ status and reason; when none does, the backup is good. Nothing here reads a cloc
 database.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from scanner.cycle import Cycle
-from scanner.errors import FileAbsent, UnsafeFile
+from scanner.pipeline import anomaly, findings
 from scanner.pipeline.archive import Codec
+from scanner.pipeline.findings import Evidence, Expectation, Finding
+from scanner.pipeline.operation_end import seconds_between
 from scanner.pipeline.report import Claim, Step
 from scanner.pipeline.verification import ArchiveState, Level, Measurement
 
@@ -47,6 +49,7 @@ class Reason(StrEnum):
     EMPTY_DUMP = "empty_dump"
     CONTENT_MISMATCH = "content_mismatch"
     TRUNCATED_DUMP = "truncated_dump"
+    TOO_SMALL = "too_small"
     NO_REPORT = "no_report"
     SUPERSEDED = "superseded"
 
@@ -59,18 +62,36 @@ class Warning(StrEnum):  # noqa: A001 - the word of the domain; import the modul
     NO_CHECKSUM = "no_checksum"
     OPAQUE = "opaque"
     NOT_IN_VAULT = "not_in_vault"
-
-
-Evidence = Measurement | FileAbsent | UnsafeFile
+    SIZE_ANOMALY = "size_anomaly"
+    DURATION_ANOMALY = "duration_anomaly"
+    STALE_CONTENT = "stale_content"
+    SAME_AS_OTHER_JOB = "same_as_other_job"
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The last good backup whose copy stands in the vault."""
+    """The last good backup whose copy stands whole in the vault."""
 
     sha256: str
     content_sha256: str | None
     vault_path: str
+    stable_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of the job's earlier good backups, and of other jobs."""
+
+    baseline: Baseline | None = None
+    """What UNCHANGED is told by; None when the last good backup has no whole copy."""
+    unchanged_cycles: int = 0
+    """For how many cycles, before this one, the content was the same."""
+    sizes: tuple[int, ...] = ()
+    """Bytes of the last good backups."""
+    durations: tuple[float, ...] = ()
+    """Seconds that their dumps took."""
+    double: str = ""
+    """The other job whose last good backup has this very content, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,63 +110,6 @@ class Verdict:
         return self.status in GOOD
 
 
-Finding = str | None
-
-
-def _failed(step: Step) -> Callable[[Claim, Evidence | None], Finding]:
-    def rule(claim: Claim, _evidence: Evidence | None) -> Finding:
-        if claim.failed_step is not step:
-            return None
-        return f"the agent says that {step.value} failed: {claim.error or 'it gives no error'}"
-
-    return rule
-
-
-def _unsafe(_claim: Claim, evidence: Evidence | None) -> Finding:
-    return str(evidence) if isinstance(evidence, UnsafeFile) else None
-
-
-def _absent(_claim: Claim, evidence: Evidence | None) -> Finding:
-    if evidence is None:
-        return "the report names no staged file"
-    return f"the staged file is not there: {evidence}" if isinstance(evidence, FileAbsent) else None
-
-
-def _size(claim: Claim, found: Measurement) -> Finding:
-    if claim.compress.size in (None, found.size):
-        return None
-    return f"the agent sent {claim.compress.size:,} bytes, {found.size:,} bytes are here"
-
-
-def _digest(claim: Claim, found: Measurement) -> Finding:
-    if claim.compress.sha256 in (None, found.sha256):
-        return None
-    return f"the agent's SHA-256 is {claim.compress.sha256}, the file's is {found.sha256}"
-
-
-def _archive(_claim: Claim, found: Measurement) -> Finding:
-    if found.archive is not ArchiveState.BROKEN:
-        return None
-    return f"the {found.codec.value} archive cannot be decompressed: {found.archive_error}"
-
-
-def _empty(_claim: Claim, found: Measurement) -> Finding:
-    if found.content_size != 0 and found.size != 0:
-        return None
-    return "the dump is empty: the agent compressed zero bytes (a broken pipe?)"
-
-
-def _content(claim: Claim, found: Measurement) -> Finding:
-    dump = claim.backup
-    if found.exceeds_claim:
-        return f"the dump is larger than the {dump.size:,} bytes that the agent dumped"
-    if found.content_size is not None and dump.size not in (None, found.content_size):
-        return f"the agent dumped {dump.size:,} bytes, the archive holds {found.content_size:,}"
-    if found.content_sha256 is not None and dump.sha256 not in (None, found.content_sha256):
-        return f"the dump's SHA-256 was {dump.sha256}, the archive holds {found.content_sha256}"
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class ClaimRule:
     """A rule on what the agent says, or on a file that could not be measured."""
@@ -161,21 +125,23 @@ class BytesRule:
 
     status: Status
     reason: Reason
-    finds: Callable[[Claim, Measurement], Finding]
+    finds: Callable[[Claim, Measurement, Expectation], Finding]
     proven: Level
 
 
 RULES: tuple[ClaimRule | BytesRule, ...] = (
-    ClaimRule(Status.FAILED, Reason.BACKUP_FAILED, _failed(Step.BACKUP)),
-    ClaimRule(Status.FAILED, Reason.COMPRESS_FAILED, _failed(Step.COMPRESS)),
-    ClaimRule(Status.FAILED, Reason.TRANSFER_FAILED, _failed(Step.TRANSFER)),
-    ClaimRule(Status.CORRUPT, Reason.UNSAFE_FILE, _unsafe),
-    ClaimRule(Status.MISSING, Reason.FILE_ABSENT, _absent),
-    BytesRule(Status.CORRUPT, Reason.SIZE_MISMATCH, _size, Level.PRESENT),
-    BytesRule(Status.CORRUPT, Reason.HASH_MISMATCH, _digest, Level.PRESENT),
-    BytesRule(Status.CORRUPT, Reason.UNREADABLE_ARCHIVE, _archive, Level.DIGEST),
-    BytesRule(Status.CORRUPT, Reason.EMPTY_DUMP, _empty, Level.ARCHIVE),
-    BytesRule(Status.CORRUPT, Reason.CONTENT_MISMATCH, _content, Level.ARCHIVE),
+    ClaimRule(Status.FAILED, Reason.BACKUP_FAILED, findings.failed(Step.BACKUP)),
+    ClaimRule(Status.FAILED, Reason.COMPRESS_FAILED, findings.failed(Step.COMPRESS)),
+    ClaimRule(Status.FAILED, Reason.TRANSFER_FAILED, findings.failed(Step.TRANSFER)),
+    ClaimRule(Status.CORRUPT, Reason.UNSAFE_FILE, findings.unsafe),
+    ClaimRule(Status.MISSING, Reason.FILE_ABSENT, findings.absent),
+    BytesRule(Status.CORRUPT, Reason.SIZE_MISMATCH, findings.wrong_size, Level.PRESENT),
+    BytesRule(Status.CORRUPT, Reason.HASH_MISMATCH, findings.wrong_digest, Level.PRESENT),
+    BytesRule(Status.CORRUPT, Reason.UNREADABLE_ARCHIVE, findings.broken_archive, Level.DIGEST),
+    BytesRule(Status.CORRUPT, Reason.EMPTY_DUMP, findings.empty, Level.ARCHIVE),
+    BytesRule(Status.CORRUPT, Reason.CONTENT_MISMATCH, findings.wrong_content, Level.ARCHIVE),
+    BytesRule(Status.CORRUPT, Reason.TRUNCATED_DUMP, findings.truncated, Level.ARCHIVE),
+    BytesRule(Status.CORRUPT, Reason.TOO_SMALL, findings.too_small, Level.ARCHIVE),
 )
 
 
@@ -183,33 +149,40 @@ def decide(
     claim: Claim,
     evidence: Evidence | None,
     *,
-    baseline: Baseline | None,
+    expected: Expectation,
+    past: Past,
     late: bool,
     clock_skew: bool,
 ) -> Verdict:
     """Judge one claim by what was found of its staged file.
 
     `evidence` is None where no file is named, or none was looked for because a step failed.
-    `baseline` is what UNCHANGED is told by; None when the last good backup has no vault copy.
     """
     timing = [w for w, holds in ((Warning.LATE, late), (Warning.CLOCK_SKEW, clock_skew)) if holds]
     for rule in RULES:
         if isinstance(rule, ClaimRule):
             finding, level = rule.finds(claim, evidence), None
         elif isinstance(evidence, Measurement):
-            finding, level = rule.finds(claim, evidence), _at_most(rule.proven, claim, evidence)
+            finding = rule.finds(claim, evidence, expected)
+            level = _at_most(rule.proven, claim, evidence)
         else:
             continue
         if finding is not None:
             message = _with_notes(finding, claim)
             return Verdict(rule.status, rule.reason, tuple(timing), level, message)
     assert isinstance(evidence, Measurement)  # every other evidence has a rule above
-    warnings = tuple(timing + _cautions(claim, evidence))
-    level = _proven(claim, evidence)
-    if baseline is not None and _same_content(evidence, baseline):
-        message = "arrived intact; the content is that of the last good backup"
-        return Verdict(Status.UNCHANGED, None, warnings, level, _with_notes(message, claim))
-    return Verdict(Status.SUCCESS, None, warnings, level, _with_notes("arrived intact", claim))
+    same = past.baseline is not None and same_content(evidence, past.baseline)
+    cautions = dict(_cautions(claim, evidence, expected, past, same=same))
+    message = "arrived intact"
+    if same:
+        message += "; the content is that of the last good backup"
+    return Verdict(
+        Status.UNCHANGED if same else Status.SUCCESS,
+        None,
+        (*timing, *cautions),
+        _proven(claim, evidence),
+        _with_notes("; ".join(filter(None, (message, *cautions.values()))), claim),
+    )
 
 
 def no_report(cycle: Cycle, why: str = "") -> Verdict:
@@ -236,7 +209,10 @@ def superseded(claim: Claim) -> Verdict:
 
 def differs(claim: Claim, found: Measurement) -> bool:
     """Tell whether the staged bytes are not those that the claim is about."""
-    return _size(claim, found) is not None or _digest(claim, found) is not None
+    return (
+        findings.wrong_size(claim, found) is not None
+        or findings.wrong_digest(claim, found) is not None
+    )
 
 
 def was_replaced(found: Measurement, report_arrived: datetime) -> bool:
@@ -244,21 +220,39 @@ def was_replaced(found: Measurement, report_arrived: datetime) -> bool:
     return found.changed_at > report_arrived
 
 
-def _same_content(found: Measurement, baseline: Baseline) -> bool:
-    if found.content_sha256 and baseline.content_sha256:
-        return found.content_sha256 == baseline.content_sha256
+def same_content(found: Measurement, baseline: Baseline) -> bool:
+    """Tell whether two backups hold the same, by the best digests that both have."""
+    for ours, theirs in (
+        (found.stable_sha256, baseline.stable_sha256),
+        (found.content_sha256, baseline.content_sha256),
+    ):
+        if ours and theirs:
+            return ours == theirs
     return found.sha256 == baseline.sha256
 
 
-def _cautions(claim: Claim, found: Measurement) -> list[Warning]:
-    cautions = []
+def _cautions(
+    claim: Claim, found: Measurement, expected: Expectation, past: Past, *, same: bool
+) -> Iterator[tuple[Warning, str]]:
+    """Give what to warn of in a good backup, with words where the name says too little."""
     if claim.compress.sha256 is None:
-        cautions.append(Warning.NO_CHECKSUM)
+        yield Warning.NO_CHECKSUM, ""
     if not _is_proven_plain(claim, found) and (
         found.codec is Codec.OPAQUE or found.archive is ArchiveState.BOUNDED
     ):
-        cautions.append(Warning.OPAQUE)
-    return cautions
+        yield Warning.OPAQUE, ""
+    if size := anomaly.unusual_size(found.size, past.sizes):
+        yield Warning.SIZE_ANOMALY, anomaly.size_words(size)
+    seconds = seconds_between(claim.backup.started, claim.backup.ended)
+    if seconds is not None and (duration := anomaly.unusual_duration(seconds, past.durations)):
+        yield Warning.DURATION_ANOMALY, anomaly.duration_words(duration)
+    unchanged = past.unchanged_cycles + 1
+    if same and expected.stale_after is not None and unchanged >= expected.stale_after:
+        why = "is the dump job stuck, or did nobody use the database?"
+        yield Warning.STALE_CONTENT, f"the content was the same for {unchanged} cycles: {why}"
+    if past.double:
+        why = "was the wrong database dumped?"
+        yield Warning.SAME_AS_OTHER_JOB, f"the content is that of {past.double}: {why}"
 
 
 def _is_proven_plain(claim: Claim, found: Measurement) -> bool:

@@ -10,9 +10,18 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
-from scanner import pruning
-from scanner.errors import LeaseHeld
-from scanner.grid import DEFAULTS, PRUNE, SCAN, grid_of
+from scanner import pruning, vault_audit, vault_prune
+from scanner.drills.conductor import drill
+from scanner.errors import LeaseHeld, VaultError
+from scanner.grid import (
+    AUDIT_VAULT,
+    DEFAULTS,
+    PRUNE,
+    PRUNE_VAULT,
+    RESTORE_DRILL,
+    SCAN,
+    grid_of,
+)
 from scanner.models import ScanRun, ScheduledTask
 from scanner.scan import scan
 from scanner.scheduling.slots import Slots
@@ -55,9 +64,44 @@ def _prune(_agents: Sequence[str]) -> Result:
     return Result()
 
 
+def _prune_vault(_agents: Sequence[str]) -> Result:
+    pruned = vault_prune.prune(now=timezone.now())
+    if pruned.refused:
+        raise VaultError(pruned.refused)
+    return Result()
+
+
+def _audit_vault(_agents: Sequence[str]) -> Result:
+    vault_audit.audit(now=timezone.now())
+    return Result()
+
+
+def _restore_drill(_agents: Sequence[str]) -> Result:
+    drill(now=timezone.now())
+    return Result()
+
+
+def _unless_held(run: Callable[[Sequence[str]], Result]) -> Callable[[Sequence[str]], Result]:
+    """Leave the work to whoever is at it already, by hand perhaps."""
+
+    def run_or_skip(agents: Sequence[str]) -> Result:
+        try:
+            return run(agents)
+        except LeaseHeld as held:
+            logger.info("skipped: %s", held)
+            return Result(skipped=str(held))
+
+    return run_or_skip
+
+
 TASKS: Mapping[str, Task] = {
     SCAN: Task(run_scanner_job, lambda: Slots.of(DEFAULTS[SCAN]())),
     PRUNE: Task(_prune, lambda: Slots.of(DEFAULTS[PRUNE]())),
+    PRUNE_VAULT: Task(_unless_held(_prune_vault), lambda: Slots.of(DEFAULTS[PRUNE_VAULT]())),
+    AUDIT_VAULT: Task(_unless_held(_audit_vault), lambda: Slots.of(DEFAULTS[AUDIT_VAULT]())),
+    RESTORE_DRILL: Task(
+        _unless_held(_restore_drill), lambda: Slots.of(DEFAULTS[RESTORE_DRILL]()), enabled=False
+    ),
 }
 
 

@@ -10,8 +10,12 @@ from scanner.models import (
     AgentReport,
     BackupEntry,
     ExpectedBackupJob,
+    RestoreDrill,
     ScanRun,
     StatusChange,
+    VaultCopy,
+    VaultFinding,
+    VaultRun,
 )
 from tests.scanning import NOW
 
@@ -22,6 +26,10 @@ MODELS = (
     AgentReport,
     ScanRun,
     Agent,
+    VaultCopy,
+    VaultFinding,
+    RestoreDrill,
+    VaultRun,
     DjangoJob,
     DjangoJobExecution,
 )
@@ -116,6 +124,7 @@ def write(count: int, *, text: str = "x", first: int = 0) -> None:
         )
         for entry in entries
     )
+    _write_vault(entries, text)
     Agent.objects.bulk_create(
         Agent(name=f"AGENT_{number}_{text}", first_seen_at=NOW, last_seen_at=NOW)
         for number in numbers
@@ -135,6 +144,58 @@ def write(count: int, *, text: str = "x", first: int = 0) -> None:
         )
         for task in tasks
     )
+
+
+def _write_vault(entries: list[BackupEntry], text: str) -> None:
+    copies = VaultCopy.objects.bulk_create(
+        VaultCopy(
+            job=entry.job,
+            entry=entry,
+            path=entry.vault_path,
+            sha256="c" * 64,
+            size=3_000_000,
+            made_at=NOW,
+            stored_at=NOW,
+            audited_at=NOW,
+            proven_at=NOW,
+            deleted_because=f"reason {text}",
+        )
+        for entry in entries
+    )
+    VaultFinding.objects.bulk_create(
+        VaultFinding(
+            kind="damaged",
+            job=copy.job,
+            copy=copy,
+            path=f"{copy.path} {copy.pk}",
+            message=f"message {text}",
+            found_at=NOW,
+        )
+        for copy in copies
+    )
+    runs = VaultRun.objects.bulk_create(
+        VaultRun(kind="drill", outcome="findings", started_at=NOW, message=f"message {text}")
+        for _ in copies
+    )
+    drills = RestoreDrill.objects.bulk_create(
+        RestoreDrill(
+            run=run,
+            job=copy.job,
+            copy=copy,
+            started_at=NOW,
+            seconds=75,
+            outcome="restored",
+            target=f"target {text}",
+            tables=12,
+            rows=34_567,
+            message=f"message {text}",
+        )
+        for run, copy in zip(runs, copies, strict=True)
+    )
+    for drill in drills:
+        drill.job.last_restore = drill
+    jobs = [drill.job for drill in drills]
+    ExpectedBackupJob.objects.bulk_update(jobs, ["last_restore"], batch_size=100)
 
 
 def add_entries(job: ExpectedBackupJob, count: int) -> None:

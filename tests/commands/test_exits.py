@@ -14,10 +14,13 @@ from tests.process import MANAGE, PATIENCE, ROOT, environment, fresh_sqlite, man
 from tests.scanning import NOW
 
 COMMANDS = {
+    "audit_vault": ("--json",),
     "backup_status": ("--json",),
     "demo": (),
     "import_jobs": ("--from-deposits",),
+    "prune_vault": ("--dry-run",),
     "reprocess": ("report.json",),
+    "restore_drill": ("--json",),
     "runapscheduler": (),
     "scan_now": ("--json",),
     "scheduler_status": ("--json",),

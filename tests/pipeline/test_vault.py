@@ -147,7 +147,7 @@ def test_a_full_disk_is_a_vault_error_and_leaves_nothing(
             return real(descriptor, data[:1000])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("scanner.pipeline.vault.os.write", full_after_a_while)
+    monkeypatch.setattr(os, "write", full_after_a_while)
     content = b"x" * 1500
     with pytest.raises(VaultError, match="No space left"):
         vault.promote(io.BytesIO(content), tmp_path, PATH, digest(content))
@@ -177,3 +177,108 @@ def test_a_copy_is_there_or_not(tmp_path: Path) -> None:
     assert vault.is_there(tmp_path, str(PATH))
     assert not vault.is_there(tmp_path, "")
     assert not vault.is_there(tmp_path, "ACME")
+    assert not vault.is_there(tmp_path, f"ACME/../{PATH}")
+    assert not vault.is_there(tmp_path / "none", str(PATH))
+
+
+def test_a_link_to_a_copy_is_no_copy(tmp_path: Path) -> None:
+    vault.promote(io.BytesIO(b"x"), tmp_path, PATH, digest(b"x"))
+    (tmp_path / PATH).rename(tmp_path / "elsewhere")
+    (tmp_path / PATH).symlink_to(tmp_path / "elsewhere")
+    assert not vault.is_there(tmp_path, str(PATH))
+    assert vault.find_copy(tmp_path, PLACE, "DB", AT, digest(b"x")) is None
+
+
+def test_a_link_under_a_copys_name_is_neither_followed_nor_overwritten(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"x")
+    link = tmp_path / "vault" / PATH
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    path = vault.promote(io.BytesIO(b"x"), tmp_path / "vault", PATH, digest(b"x"))
+    assert path.name == f"DB_20260302_125606~{digest(b'x')[:8]}.sql.gz"
+    assert link.is_symlink()
+    assert outside.read_bytes() == b"x"
+
+
+def test_a_folder_that_is_a_link_leads_no_copy_out_of_the_vault(tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "vault"
+    outside.mkdir()
+    root.mkdir()
+    (root / "ACME").symlink_to(outside)
+    with pytest.raises(VaultError, match="'ACME' is a link or a file, not a folder"):
+        vault.promote(io.BytesIO(b"x"), root, PATH, digest(b"x"))
+    assert list(outside.iterdir()) == []
+
+
+def test_the_vault_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    root = tmp_path / "vault"
+    root.symlink_to("disk")
+    vault.promote(io.BytesIO(b"x"), root, PATH, digest(b"x"))
+    assert files(tmp_path / "disk") == [str(PATH)]
+
+
+def test_two_copies_of_other_bytes_under_both_names_are_left_alone(tmp_path: Path) -> None:
+    told_apart = PATH.with_name(f"DB_20260302_125606~{digest(b'x')[:8]}.sql.gz")
+    for path in (PATH, told_apart):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"damaged")
+    with pytest.raises(VaultError, match="has not the bytes of its name"):
+        vault.promote(io.BytesIO(b"x"), tmp_path, PATH, digest(b"x"))
+    assert {(tmp_path / path).read_bytes() for path in (PATH, told_apart)} == {b"damaged"}
+
+
+# --- Repair ---------------------------------------------------------------------------------------
+
+
+def test_a_damaged_copy_is_replaced_by_the_right_bytes(tmp_path: Path) -> None:
+    vault.promote(io.BytesIO(b"good"), tmp_path, PATH, digest(b"good"))
+    (tmp_path / PATH).chmod(0o600)
+    (tmp_path / PATH).write_bytes(b"g00d")
+    vault.replace(io.BytesIO(b"good"), tmp_path, PATH, digest(b"good"))
+    assert (tmp_path / PATH).read_bytes() == b"good"
+    assert (tmp_path / PATH).stat().st_mode & 0o777 == 0o440
+    assert files(tmp_path) == [str(PATH)]
+
+
+def test_a_copy_that_is_gone_with_its_folder_is_put_back(tmp_path: Path) -> None:
+    vault.replace(io.BytesIO(b"good"), tmp_path, PATH, digest(b"good"))
+    assert (tmp_path / PATH).read_bytes() == b"good"
+
+
+def test_a_source_that_is_not_whole_either_leaves_the_damaged_copy(tmp_path: Path) -> None:
+    (tmp_path / PATH).parent.mkdir(parents=True)
+    (tmp_path / PATH).write_bytes(b"g00d")
+    with pytest.raises(FileChanged):
+        vault.replace(io.BytesIO(b"other"), tmp_path, PATH, digest(b"good"))
+    assert (tmp_path / PATH).read_bytes() == b"g00d"
+    assert files(tmp_path) == [str(PATH)]
+
+
+def test_a_link_in_place_of_a_damaged_copy_is_replaced_and_not_written_through(
+    tmp_path: Path,
+) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "vault"
+    outside.write_bytes(b"mine")
+    (root / PATH).parent.mkdir(parents=True)
+    (root / PATH).symlink_to(outside)
+    vault.replace(io.BytesIO(b"good"), root, PATH, digest(b"good"))
+    assert (outside.read_bytes(), (root / PATH).is_symlink()) == (b"mine", False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/etc/x", "../x", "ACME/../../x", "", ".", f"{vault.INCOMING}/x", "A/\0", "A/\ud800"]
+)
+def test_a_path_that_leads_out_of_the_vault_is_refused(tmp_path: Path, path: str) -> None:
+    relative = PurePosixPath(path)
+    for act in (
+        lambda: vault.promote(io.BytesIO(b"x"), tmp_path, relative, digest(b"x")),
+        lambda: vault.replace(io.BytesIO(b"x"), tmp_path, relative, digest(b"x")),
+        lambda: vault.remove(tmp_path, relative),
+        lambda: vault.examine(tmp_path, relative),
+        lambda: vault.open_copy(tmp_path, relative),
+    ):
+        with pytest.raises(VaultError, match="path"):
+            act()
+    assert list(tmp_path.iterdir()) == []

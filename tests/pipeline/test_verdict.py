@@ -9,12 +9,13 @@ from scanner.cycle import Cycle
 from scanner.errors import FileAbsent, UnsafeFile
 from scanner.pipeline import verdict
 from scanner.pipeline.archive import Codec
+from scanner.pipeline.findings import Evidence, Expectation
 from scanner.pipeline.report import Claim, StepClaim
-from scanner.pipeline.verdict import Baseline, Evidence, Reason, Status, Verdict
+from scanner.pipeline.verdict import Baseline, Past, Reason, Status, Verdict
 from scanner.pipeline.verification import ArchiveState, Level, Measurement
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-STAGED, RAW, OTHER = "a" * 64, "b" * 64, "c" * 64
+STAGED, RAW, OTHER, STABLE = "a" * 64, "b" * 64, "c" * 64, "d" * 64
 
 CLAIM = Claim(
     database="ACME",
@@ -35,6 +36,7 @@ FOUND = Measurement(
     exceeds_claim=False,
     seconds=0.1,
 )
+ANY = Expectation()
 FAILED_STEP = StepClaim(status=False)
 BROKEN = replace(
     FOUND,
@@ -64,8 +66,17 @@ def decide(
     *,
     late: bool = False,
     clock_skew: bool = False,
+    expected: Expectation = ANY,
+    past: Past | None = None,
 ) -> Verdict:
-    return verdict.decide(claim, evidence, baseline=baseline, late=late, clock_skew=clock_skew)
+    return verdict.decide(
+        claim,
+        evidence,
+        expected=expected,
+        past=past or Past(baseline=baseline),
+        late=late,
+        clock_skew=clock_skew,
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,6 +143,8 @@ def test_the_rules_are_tried_in_the_order_of_the_table() -> None:
         Reason.UNREADABLE_ARCHIVE,
         Reason.EMPTY_DUMP,
         Reason.CONTENT_MISMATCH,
+        Reason.TRUNCATED_DUMP,
+        Reason.TOO_SMALL,
     ]
 
 
@@ -212,6 +225,85 @@ def test_unchanged_goes_by_content_when_both_are_known(
     baseline: Baseline | None, status: Status
 ) -> None:
     assert decide(CLAIM, FOUND, baseline).status is status
+
+
+@pytest.mark.parametrize(
+    ("baseline", "status"),
+    [
+        (Baseline(OTHER, OTHER, "x", STABLE), Status.UNCHANGED),  # only volatile lines differ
+        (Baseline(STAGED, RAW, "x", OTHER), Status.SUCCESS),
+        (Baseline(OTHER, RAW, "x", None), Status.UNCHANGED),  # recorded before there was one
+    ],
+)
+def test_unchanged_goes_by_what_does_not_differ_in_every_dump_when_that_is_known(
+    baseline: Baseline, status: Status
+) -> None:
+    assert decide(CLAIM, replace(FOUND, stable_sha256=STABLE), baseline).status is status
+
+
+CUT = replace(FOUND, dump_defect='it does not end with "-- Dump completed"')
+
+
+def test_a_dump_without_its_end_is_truncated_though_size_and_digest_are_right() -> None:
+    given = decide(CLAIM, CUT)
+    assert (given.status, given.reason, given.level) == ("CORRUPT", "truncated_dump", "archive")
+    assert given.message == CUT.dump_defect
+
+
+def test_a_job_may_say_that_its_dump_has_no_end_to_check() -> None:
+    given = decide(CLAIM, CUT, expected=Expectation(has_trailer=False))
+    assert (given.status, given.level) == ("SUCCESS", "content")
+
+
+@pytest.mark.parametrize(("least", "status"), [(100, "SUCCESS"), (101, "CORRUPT"), (0, "SUCCESS")])
+def test_a_backup_below_the_jobs_minimal_size_is_too_small(least: int, status: str) -> None:
+    given = decide(CLAIM, FOUND, expected=Expectation(min_size=least))
+    assert given.status == status
+    assert (given.reason == "too_small") == (status == "CORRUPT")
+
+
+@pytest.mark.parametrize(
+    ("stale_after", "unchanged_before", "warns"),
+    [(3, 1, False), (3, 2, True), (3, 30, True), (None, 30, False), (1, 0, True)],
+)
+def test_content_that_stays_the_same_for_as_long_as_the_job_says_is_stale(
+    stale_after: int | None, unchanged_before: int, *, warns: bool
+) -> None:
+    past = Past(Baseline(STAGED, RAW, "x"), unchanged_cycles=unchanged_before)
+    given = decide(CLAIM, FOUND, expected=Expectation(stale_after=stale_after), past=past)
+    assert given.status is Status.UNCHANGED
+    assert (verdict.Warning.STALE_CONTENT in given.warnings) == warns
+    assert ("stuck" in given.message) == ("did nobody use the database" in given.message) == warns
+
+
+def test_new_content_is_never_stale() -> None:
+    past = Past(Baseline(OTHER, OTHER, "x"), unchanged_cycles=30)
+    assert decide(CLAIM, FOUND, expected=Expectation(stale_after=1), past=past).warnings == ()
+
+
+def test_an_unusual_size_is_warned_of_with_both_numbers() -> None:
+    claim = replace(CLAIM, compress=StepClaim(sha256=STAGED, size=10_000_000))
+    past = Past(sizes=(99_000_000, 100_000_000, 101_000_000) * 3)
+    given = decide(claim, replace(FOUND, size=10_000_000), past=past)
+    assert given.warnings == ("size_anomaly",)
+    assert "10,000,000" in given.message
+    assert "100,000,000" in given.message
+
+
+def test_an_unusual_duration_is_warned_of_with_both_numbers() -> None:
+    dumped = replace(CLAIM.backup, started=AT, ended=AT + timedelta(hours=2))
+    given = decide(
+        replace(CLAIM, backup=dumped), FOUND, past=Past(durations=(540.0, 600.0, 660.0) * 3)
+    )
+    assert given.warnings == ("duration_anomaly",)
+    assert "2 h 0 min" in given.message
+    assert "10 min" in given.message
+
+
+def test_the_content_of_another_job_is_warned_of_by_that_jobs_name() -> None:
+    given = decide(CLAIM, FOUND, past=Past(double="OTHER (ACME, Douala, Akwa)"))
+    assert given.warnings == ("same_as_other_job",)
+    assert "OTHER (ACME, Douala, Akwa)" in given.message
 
 
 def test_a_corrupt_file_is_never_unchanged() -> None:

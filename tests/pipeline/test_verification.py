@@ -99,12 +99,14 @@ def test_levels_are_ordered_by_how_far_they_go() -> None:
         Level.DIGEST,
         Level.ARCHIVE,
         Level.CONTENT,
+        Level.RESTORED,
     ]
 
 
-def test_a_file_that_need_only_be_present_is_not_measured(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="digest"):
-        measure_bytes(tmp_path, RAW, Level.PRESENT)
+@pytest.mark.parametrize("level", [Level.PRESENT, Level.RESTORED])
+def test_what_no_reading_can_tell_is_not_measured(tmp_path: Path, level: Level) -> None:
+    with pytest.raises(ValueError, match=level.value):
+        measure_bytes(tmp_path, RAW, level)
 
 
 @pytest.mark.parametrize("codec", PACKED)

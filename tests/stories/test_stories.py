@@ -130,7 +130,7 @@ def stage(agent: Agent, step: dict[str, Any], at: datetime, number: str) -> dict
     for database, text in step.get("databases", {}).items():
         name = step.get("staged", "{database}.sql").format(database=database, n=number)
         changes = step.get("claims", {}).get(database, {})
-        dump = dump_of(text.format(n=number), rows=5)
+        dump = dump_of(f"{database} {text.format(n=number)}", rows=5)
         claims[database] = agent.claim(dump, at, "", name, **changes)
         if database in step.get("torn", ()):
             agent.stage(name, dump[: len(dump) // 2])

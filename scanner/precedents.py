@@ -1,0 +1,72 @@
+"""What a backup is compared with: the last good one, those before it, and other jobs'."""
+
+from collections.abc import Iterable, Sequence
+
+from scanner import board, conf
+from scanner.cases import Case
+from scanner.models.choices import Status
+from scanner.models.entry import BackupEntry
+from scanner.pipeline import vault
+from scanner.pipeline.findings import Evidence
+from scanner.pipeline.verdict import Baseline, Past
+from scanner.pipeline.verification import Measurement
+from scanner.state import past_of
+
+
+def precedents(looked_at: Sequence[tuple[Case, Evidence | None]]) -> dict[Case, Past]:
+    """Give what each case of a batch is judged by, beside its claim and its evidence.
+
+    No job stands twice in a batch. The statements do not grow with its size.
+    """
+    goods = {case: good for case, _ in looked_at if (good := _last_good(case)) is not None}
+    unusable = board.unusable_copies((good.job_id, good.vault_path) for good in goods.values())
+    root = conf.vault_root()
+    baselines = {
+        case: Baseline(
+            sha256=good.sha256,
+            content_sha256=good.content_sha256 or None,
+            stable_sha256=good.stable_sha256 or None,
+            vault_path=good.vault_path,
+        )
+        for case, good in goods.items()
+        if (good.job_id, good.vault_path) not in unusable and vault.is_there(root, good.vault_path)
+    }
+    digests = {case: digest for case, found in looked_at if (digest := _digest(found))}
+    doubles = _doubles(digests)
+    return {
+        case: past_of(case.job, baselines.get(case), doubles.get(case, "")) for case, _ in looked_at
+    }
+
+
+def _last_good(case: Case) -> BackupEntry | None:
+    good = case.job.last_good_entry
+    if good is not None and good.report_id == case.incoming.row.pk:
+        # The very backup that is judged again: what it was compared with then, counts again.
+        return good if good.status == Status.UNCHANGED.value else None
+    return good
+
+
+def _digest(found: Evidence | None) -> str:
+    return (found.stable_sha256 or "") if isinstance(found, Measurement) else ""
+
+
+def _doubles(digests: dict[Case, str]) -> dict[Case, str]:
+    """Give for each case another job with the same content, one of the batch's own or a stored one.
+
+    A job's name tells it to people; which of several is told does not matter.
+    """
+    holders: dict[str, dict[int, str]] = {}
+    for job, name, digest in _holders(digests):
+        holders.setdefault(digest, {})[job] = name
+    doubles = {}
+    for case, digest in digests.items():
+        others = [name for job, name in holders[digest].items() if job != case.job.pk]
+        if others:
+            doubles[case] = min(others)
+    return doubles
+
+
+def _holders(digests: dict[Case, str]) -> Iterable[tuple[int, str, str]]:
+    yield from board.jobs_with_content(digests.values())
+    for case, digest in digests.items():
+        yield case.job.pk, str(case.job), digest
