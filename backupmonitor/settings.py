@@ -110,6 +110,14 @@ if _database["ENGINE"] == _SQLITE:
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # Without these, a thread hangs for minutes when the network to the server drops everything.
+    _database["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    } | _database.get("OPTIONS", {})
 DATABASES = {"default": _database}
 
 # --- The scan -------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ Two schedulers fire twice a second for `seconds`, each between the other's slots
   claimed in the database under the leader's lease, and afterwards it is closed there; the control
   loop and the heartbeat are at work beside it.
 
-Lateness is the time from the slot to the first line of the function. Milliseconds are this
-machine's and mean little; what counts is the difference. Nothing is left behind. This is no test:
-no limit is kept here.
+Lateness is the time from the slot that the scheduler says it fires for to the first line of the
+function; a slot that was due and not fired has none, and is missing from `fired`. Milliseconds are
+this machine's and mean little; what counts is the difference. Nothing is left behind. This is no
+test: no limit is kept here.
 """
 
 import argparse
@@ -22,7 +23,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,7 @@ STEP = 0.5
 PHASE = STEP / 2
 TASK = "tick"
 FEWEST = 2
+WARM = timedelta(seconds=1)
 
 
 def main() -> None:
@@ -62,20 +65,51 @@ def _prepare_django(folder: Path) -> None:
     call_command("migrate", verbosity=0)
 
 
-def _measure(seconds: float) -> tuple[list[float], list[float]]:
-    """Give the latenesses of both, in seconds; those of their first second are left out."""
+@dataclass(frozen=True, slots=True)
+class Fires:
+    """What a scheduler did until `end`: slots in order, with when the function was called."""
+
+    called_at: dict[datetime, datetime]
+    end: datetime
+
+    def due(self) -> int:
+        """Give how many slots came since the first one, but for those of the first second."""
+        return (self.end - self._begin()) // timedelta(seconds=STEP) + 1
+
+    def latenesses(self) -> list[float]:
+        """Give those of the slots that were fired, in seconds, from the same on."""
+        begin = self._begin()
+        return [
+            (called_at - slot).total_seconds()
+            for slot, called_at in self.called_at.items()
+            if begin <= slot <= self.end
+        ]
+
+    def _begin(self) -> datetime:
+        return min(self.called_at) + WARM
+
+
+def _measure(seconds: float) -> tuple[Fires, Fires]:
+    """Fire with both for some seconds; give what stock did, and what ours did."""
+    from apscheduler.events import EVENT_JOB_EXECUTED, JobExecutionEvent
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.triggers.interval import IntervalTrigger
 
-    from scanner.scheduling import service
+    from scanner.scheduling import engine, service
     from scanner.scheduling.tasks import TASKS, Result, Task
 
-    stock: list[float] = []
-    ours: list[float] = []
+    stock: dict[datetime, datetime] = {}
+    ours: dict[datetime, datetime] = {}
 
     def tick(_agents: object) -> Result:
-        ours.append(time.time() % STEP)
+        now = datetime.now(UTC)
+        slot = engine.fired_for.get()
+        if slot.timestamp() % STEP == 0:  # the catch-up at the start has none
+            ours[slot] = now
         return Result()
+
+    def note(event: JobExecutionEvent) -> None:
+        stock[event.scheduled_run_time] = event.retval
 
     assert isinstance(TASKS, dict)
     TASKS.clear()
@@ -83,19 +117,21 @@ def _measure(seconds: float) -> tuple[list[float], list[float]]:
     events = service.Events()
     thread = threading.Thread(target=service.run, args=(events,), name="service")
     theirs = BackgroundScheduler(timezone=UTC)
+    theirs.add_listener(note, EVENT_JOB_EXECUTED)
     begun = datetime.fromtimestamp(int(time.time()) + PHASE, UTC)
     theirs.add_job(
-        lambda: stock.append((time.time() - PHASE) % STEP),
+        lambda: datetime.now(UTC),
         IntervalTrigger(seconds=STEP, start_date=begun, timezone=UTC),
     )
     thread.start()
     theirs.start()
     time.sleep(seconds)
+    # What is due right now is nobody's fault.
+    end = datetime.now(UTC) - WARM
     theirs.shutdown()
     events.put(service.Event.STOP)
     thread.join()
-    warm = round(1 / STEP)
-    return stock[warm:], ours[warm:]
+    return Fires(stock, end), Fires(ours, end)
 
 
 def _slots() -> Callable[[], "Slots"]:
@@ -117,19 +153,20 @@ def _slots() -> Callable[[], "Slots"]:
     return EveryStep
 
 
-def _show(stock: list[float], ours: list[float]) -> None:
+def _show(stock: Fires, ours: Fires) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("what", title="lateness of a fire, in milliseconds")
-    for column in ("fires", "p50", "p99", "worst"):
+    for column in ("due", "fired", "p50", "p99", "worst"):
         table.add_column(column, justify="right")
-    for what, found in (("stock, in memory", stock), ("ours, claimed on SQLite", ours)):
+    for what, fires in (("stock, in memory", stock), ("ours, claimed on SQLite", ours)):
+        found = fires.latenesses() if fires.called_at else []
         if len(found) < FEWEST:
             sys.exit(f"{what}: only {len(found)} fires; give it more --seconds")
         cuts = statistics.quantiles(found, n=100, method="inclusive")
-        numbers = (cuts[49], cuts[98], max(found))
-        table.add_row(what, str(len(found)), *(f"{1000 * number:.1f}" for number in numbers))
+        numbers = (f"{1000 * number:.1f}" for number in (cuts[49], cuts[98], max(found)))
+        table.add_row(what, str(fires.due()), str(len(found)), *numbers)
     Console().print(table)
 
 

@@ -6,7 +6,7 @@ Nobody but the leading scheduler writes the job store. It looks at these rows in
 - `changed_at` moves with what says when the task is due, or whether: slots before it belong to what
   was said before, and are not caught up. What says something else leaves it, so that a slot missed
   shortly before is still caught up.
-- A paused task is not tried again: a retry that waits is given up.
+- A paused task is not tried again: a retry that waits is given up, as failed for good.
 - A request is taken once; while one waits, another for the same would only do the work twice.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from scanner import outcomes
 from scanner.models import ScheduledTask, TaskRequest
 
 logger = logging.getLogger(__name__)
@@ -83,5 +84,5 @@ def _store(stored: ScheduledTask, changed: Mapping[str, Any], now: datetime) -> 
     if not changed.keys().isdisjoint(_WHEN_FIELDS):
         follows["changed_at"] = now
     if changed.get("enabled") is False:
-        follows["retry_at"] = None
+        outcomes.give_up_retry(stored, now=now)
     ScheduledTask.objects.filter(pk=stored.pk).update(**changed, **follows)

@@ -5,7 +5,7 @@ How it holds:
 1. To acquire is a compare-and-swap of the row on (token, beat, holder); each holder has a new
    token.
 2. A thread of the holder moves `beat` every HEARTBEAT seconds, waiting for the database at most
-   DATABASE_TIMEOUT each time.
+   DATABASE_TIMEOUT each time; where the network drops everything, as long as the settings say.
 3. A rival never compares clocks of two hosts: it takes a lease whose (token, beat) it has seen
    unmoved for one whole TIME_TO_LIVE, on its own clock. While it cannot look, it sees nothing: a
    database that was away had kept the holder from beating, too.
@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.backends.signals import connection_created
 from django.db.models import F
 from django.utils import timezone
 
@@ -62,6 +63,10 @@ class Held:
         self.name = name
         self.token = token
         self.lost = threading.Event()
+        # Set, before `lost`, when it is lost since the thread that moved the beat has ended.
+        self.heart_died = threading.Event()
+        # How often it was not sure for a while, and is again.
+        self.lapses = 0
         self._time_to_live = time_to_live
         self._confirmed = confirmed
 
@@ -76,6 +81,9 @@ class Held:
         sent = clock()
         if not self._move_beat():
             return False
+        if not self.is_sure:
+            # First: whoever sees that it is sure again sees that it was not.
+            self.lapses += 1
         self._confirmed = max(self._confirmed, sent)
         return True
 
@@ -182,19 +190,44 @@ def hold(
 
 @contextmanager
 def beating(held: Held, heartbeat: float | None = None) -> Iterator[None]:
-    """Keep a lease's heart beating for the length of the block, then release it."""
+    """Keep a lease's heart beating for the length of the block, then release it.
+
+    A heart that cannot go on for another reason than the database tells so: see `Held.heart_died`.
+    """
     stop = threading.Event()
     interval = HEARTBEAT if heartbeat is None else heartbeat
     thread = threading.Thread(
         target=_keep_beating, args=(held, stop, interval), name=f"lease-{held.name}", daemon=True
     )
-    thread.start()
     try:
+        thread.start()
         yield
     finally:
         stop.set()
-        thread.join(DATABASE_TIMEOUT * 2)
+        if thread.is_alive():
+            thread.join(DATABASE_TIMEOUT * 2)
         held.release()
+
+
+@contextmanager
+def waiting_at_most(seconds: float) -> Iterator[None]:
+    """Have each statement of this thread wait at most so long for a lock, or for its answer.
+
+    It ends with the block for connections that are opened later; those that are open keep it.
+    """
+    me = threading.get_ident()
+
+    def limit(**_: object) -> None:
+        if threading.get_ident() == me:
+            limit_waiting(seconds)
+
+    if connection.connection is not None:
+        limit_waiting(seconds)
+    connection_created.connect(limit, weak=False)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(limit)
 
 
 def limit_waiting(seconds: float) -> None:
@@ -208,23 +241,47 @@ def limit_waiting(seconds: float) -> None:
 
 
 def _keep_beating(held: Held, stop: threading.Event, interval: float) -> None:
-    limited = False
+    """Move the beat until told to stop, or until another has the lease."""
     try:
-        while not stop.wait(interval):
-            try:
-                if not limited:
-                    limit_waiting(DATABASE_TIMEOUT)
-                    limited = True
-                if not held.beat():
-                    if not stop.is_set():
-                        logger.error("%s: the lease was taken over by another process", held.name)
-                    return
-            except (DatabaseError, InterfaceError) as error:
-                logger.warning("%s: no heartbeat, the database says: %s", held.name, error)
-                connection.close()
-                limited = False
+        with waiting_at_most(DATABASE_TIMEOUT):
+            while not stop.wait(interval):
+                try:
+                    goes_on = held.beat()
+                except Exception as error:  # noqa: BLE001 - told there
+                    goes_on = _outlives(held, error)
+                    _close_connection(held)
+                if not goes_on:
+                    break
     finally:
+        if not stop.is_set():
+            _tell_why_it_ends(held)
+        _close_connection(held)
+
+
+def _outlives(held: Held, error: Exception) -> bool:
+    """Tell of a beat that failed; give whether to go on."""
+    if isinstance(error, (DatabaseError, InterfaceError)):
+        logger.warning("%s: no heartbeat, the database says: %s", held.name, error)
+        return True
+    logger.error("%s: no heartbeat: %s", held.name, error, exc_info=error)
+    # Waiting heals a database, and hardly anything else.
+    return held.is_sure
+
+
+def _tell_why_it_ends(held: Held) -> None:
+    if held.lost.is_set():
+        logger.error("%s: the lease was taken over by another process", held.name)
+    else:
+        logger.critical("%s: the thread that keeps the lease has ended", held.name)
+        held.heart_died.set()
+        held.lost.set()
+
+
+def _close_connection(held: Held) -> None:
+    try:
         connection.close()
+    except Exception:
+        logger.exception("%s: the connection to the database could not be closed", held.name)
 
 
 def _who_holds(name: str, row: Lease | None) -> str:

@@ -6,9 +6,9 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from scanner import agenda
-from scanner.models import ScheduledTask, TaskRequest
+from scanner.models import ScheduledTask, TaskChange, TaskRequest
 from tests.scanning import NOW
-from tests.schedule_rows import MINUTE, make_task
+from tests.schedule_rows import MINUTE, make_run, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -94,6 +94,31 @@ def test_a_paused_task_is_not_tried_again() -> None:
     assert agenda.switch(task.pk, enabled=False, now=NOW)
     found = stored()
     assert (found.enabled, found.retry_at, found.version, found.changed_at) == (False, None, 2, NOW)
+
+
+@pytest.mark.parametrize("by", ["switch", "save"])
+def test_what_a_paused_task_would_have_tried_again_has_failed_for_good(by: str) -> None:
+    task = make_task(last_outcome="ok", retry_at=NOW + MINUTE, retry_attempt=3, retry_slot=NOW)
+    make_run(task, outcome="failed", scheduled_for=NOW)
+    last = make_run(task, outcome="interrupted", scheduled_for=NOW, attempt=2)
+    if by == "switch":
+        agenda.switch(task.pk, enabled=False, now=NOW)
+    else:
+        task.enabled = False
+        agenda.save(task, now=NOW)
+    assert (stored().retry_at, stored().last_outcome) == (None, "interrupted")
+    change = TaskChange.objects.get()
+    assert (change.old_outcome, change.new_outcome) == ("ok", "interrupted")
+    assert (change.run, change.changed_at) == (last, NOW)
+    agenda.switch(task.pk, enabled=True, now=NOW + MINUTE)
+    assert TaskChange.objects.count() == 1
+
+
+def test_a_change_that_pauses_nothing_leaves_what_is_tried_again() -> None:
+    task = make_task(retry_at=NOW + MINUTE, retry_attempt=2, retry_slot=NOW)
+    task.interval_minutes = 30
+    agenda.save(task, now=NOW)
+    assert stored().retry_at == NOW + MINUTE
 
 
 def test_a_task_that_goes_on_has_no_slots_from_before() -> None:

@@ -1,15 +1,18 @@
 """What people read is true: words, commands and the map of the layers."""
 
+import configparser
 import re
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 
 from scanner.cycle import Cycle
 from scanner.pipeline import verdict
 from scanner.pipeline.report import Claim
+from scanner.scheduler_board import Health, SchedulerState, state_as_data
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -65,6 +68,36 @@ def test_commands_in_the_readme_can_be_pasted() -> None:
     first = {line.split()[0] for block in blocks for line in block.splitlines() if line}
     assert first == {"make", "test", ".venv/bin/python", ".venv/bin/gunicorn"}
     assert not re.search(r"(?<!\.venv/bin/)(?<!/python )\bmanage\.py \w", README)
+
+
+def test_the_unit_in_the_readme_starts_the_scheduler_again_however_often_it_ends() -> None:
+    found = re.search(r"^```ini\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found
+    unit = configparser.ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(found[1])
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "always"
+    assert int(unit["Service"]["RestartSec"]) > 0
+    assert unit["Service"]["ExecStart"].endswith("manage.py runapscheduler")
+
+
+@pytest.mark.parametrize(
+    "name", ["KEEP_EXECUTIONS_DAYS", "KEEP_RUNS_DAYS", "KEEP_ARCHIVED_REPORTS_DAYS"]
+)
+def test_before_anything_is_deleted_people_are_told_how_to_keep_it(name: str) -> None:
+    default = getattr(django_settings, name)
+    for told in (README, (ROOT / "CHANGELOG.md").read_text()):
+        assert f"`{name}=0`" in told
+        assert re.search(rf"older\s+than\s+{default}\s+days", told)
+
+
+def test_the_readme_tells_monitors_what_scheduler_status_gives() -> None:
+    told = README[README.index("Let your monitoring call") :]
+    state = state_as_data(SchedulerState(AT, Health(None, None, ()), (), ()))
+    for key in state:
+        assert f"`{key}`" in told
+    assert all(f"{code} when" in told for code in (0, 1, 2))
 
 
 def test_the_map_shows_the_layers_that_are_kept() -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from scanner import lease
@@ -349,3 +350,73 @@ def test_a_heart_waits_for_a_locked_row_only_for_a_while() -> None:
     rival.join()
     assert isinstance(error, OperationalError)
     assert held.beat()
+
+
+@pytest.mark.parametrize("fault", ["beat", "close"])
+def test_a_heart_outlives_an_error_of_any_kind(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    failures: list[int] = []
+    beaten = threading.Event()
+    beat, close = Held.beat, BaseDatabaseWrapper.close
+
+    def beat_last(held: Held) -> bool:
+        if len(failures) < 3:
+            failures.append(1)
+            raise OperationalError if fault == "close" else RuntimeError("any kind")
+        beaten.set()
+        return beat(held)
+
+    def close_badly(self: BaseDatabaseWrapper) -> None:
+        close(self)
+        if not beaten.is_set():
+            raise RuntimeError("any kind")
+
+    monkeypatch.setattr(Held, "beat", beat_last)
+    if fault == "close":
+        monkeypatch.setattr(BaseDatabaseWrapper, "close", close_badly)
+    with lease.hold(NAME, heartbeat=0.01) as held:
+        assert beaten.wait(60)
+        assert not held.lost.is_set()
+    assert caplog.text.count("RuntimeError: any kind") == 3
+
+
+def test_a_heart_that_fails_until_another_can_follow_ends_and_the_lease_counts_as_lost(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    failures: list[int] = []
+    failed_thrice = threading.Event()
+
+    def fail(_: Held) -> bool:
+        failures.append(1)
+        if len(failures) == 3:
+            failed_thrice.set()
+        raise RuntimeError("any kind")
+
+    monkeypatch.setattr(Held, "beat", fail)
+    with lease.hold(NAME, heartbeat=0.01) as held:
+        assert failed_thrice.wait(60)
+        assert not held.lost.is_set()
+        clock.seconds += 12.1
+        assert held.lost.wait(60)
+        assert held.heart_died.is_set()
+        assert not held.is_sure
+    assert "the thread that keeps the lease has ended" in caplog.text
+    assert not row().holder
+
+
+def test_a_heart_whose_lease_was_taken_has_not_died() -> None:
+    with lease.hold(NAME, heartbeat=0.01) as held:
+        Lease.objects.update(token=99, holder="follower")
+        assert held.lost.wait(60)
+    assert not held.heart_died.is_set()
+
+
+def test_it_is_counted_how_often_a_holder_was_not_sure(clock: Clock) -> None:
+    held = win()
+    lapses = []
+    for seconds in (11, 13, 4, 13, 30):
+        clock.seconds += seconds
+        held.beat()
+        lapses.append(held.lapses)
+    assert lapses == [0, 1, 1, 2, 3]

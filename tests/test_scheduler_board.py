@@ -9,7 +9,13 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from scanner import scheduler_board
 from scanner.models import Lease, ScanRun, ScheduledTask, TaskRun
-from scanner.scheduler_board import scheduler_health, scheduler_state, tasks_with_history
+from scanner.scheduler_board import (
+    NextRun,
+    next_run,
+    scheduler_health,
+    scheduler_state,
+    tasks_with_history,
+)
 from scanner.scheduling import leadership
 from tests.scanning import NOW
 from tests.schedule_rows import (
@@ -28,8 +34,8 @@ pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
 
 
-def reasons(now: datetime = NOW) -> tuple[str, ...]:
-    return scheduler_health(now=now).reasons
+def reasons(now: datetime = NOW) -> list[str]:
+    return [reason.words for reason in scheduler_health(now=now).reasons]
 
 
 def test_the_lease_is_the_one_that_leaders_hold() -> None:
@@ -60,7 +66,7 @@ def test_nobody_leads_where_nobody_holds_the_lease(row: str) -> None:
     health = scheduler_health(now=NOW)
     assert not health.healthy
     assert health.leader is None
-    [reason] = health.reasons
+    [reason] = reasons()
     assert "No scheduler leads" in reason
     assert "manage.py runapscheduler" in reason
 
@@ -71,7 +77,7 @@ def test_a_leader_that_is_not_heard_of_for_45_seconds_leads_no_more(settings: Se
     assert scheduler_health(now=NOW + 45 * SECOND).healthy
     health = scheduler_health(now=NOW + 46 * SECOND)
     assert health.leader is None
-    [reason] = health.reasons
+    [reason] = reasons(NOW + 46 * SECOND)
     assert "process 4711 on host-a was last heard of at 2026-03-02 13:00:00" in reason
     assert "manage.py runapscheduler" in reason
 
@@ -185,6 +191,97 @@ def test_health_and_state_are_told_in_a_few_statements(
         scheduler_health(now=NOW)
     with django_assert_num_queries(4):
         scheduler_state(now=NOW)
+
+
+# --- What scans and tasks could not do -----------------------------------------------------------
+
+
+def test_what_two_scans_in_a_row_could_not_look_at_is_what_is_wrong() -> None:
+    make_all_well()
+    unread = "agent ACME_DOUALA_NEWBELL was not looked at: Permission denied"
+    make_scan(outcome="incomplete", findings=["a report is still being written"])
+    assert reasons() == []
+    make_scan(outcome="incomplete", findings=[unread])
+    assert reasons() == []
+    scan = make_scan(outcome="incomplete", findings=[unread, "something else"])
+    [reason] = scheduler_health(now=NOW).reasons
+    assert "incomplete, up to 2026-03-02 12:00:00" in reason.words
+    assert unread in reason.words
+    assert "something else" not in reason.words
+    assert (reason.about, reason.key) == (ScanRun, scan.pk)
+    make_scan(outcome="failed")
+    make_scan(outcome="complete", agents=["ACME_DOUALA_NEWBELL"])
+    assert len(reasons()) == 1
+    make_scan()
+    assert reasons() == []
+
+
+def test_no_finding_is_so_long_that_it_hides_the_rest() -> None:
+    make_all_well()
+    make_scan(outcome="incomplete", findings=["x" * 100_000])
+    make_scan(outcome="incomplete", findings=["x" * 100_000])
+    [reason] = reasons()
+    assert len(reason) < 500
+    assert reason.endswith("x…")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"), [("failed", "has failed"), ("interrupted", "was interrupted")]
+)
+@pytest.mark.parametrize("name", ["scan", "prune"])
+def test_a_task_that_failed_for_good_is_what_is_wrong(name: str, outcome: str, said: str) -> None:
+    make_all_well()
+    make_task("prune")
+    ScheduledTask.objects.filter(name=name).update(last_outcome=outcome)
+    [reason] = scheduler_health(now=NOW).reasons
+    assert f"The task “{name}” {said}" in reason.words
+    assert (reason.about, reason.key) == (ScheduledTask, ScheduledTask.objects.get(name=name).pk)
+    ScheduledTask.objects.update(last_outcome="ok")
+    assert reasons() == []
+
+
+@pytest.mark.parametrize(
+    "fields", [{"enabled": False, "last_outcome": "failed"}, {"last_outcome": "missed"}]
+)
+def test_a_task_that_is_paused_or_was_missed_once_has_not_failed(fields: dict[str, Any]) -> None:
+    make_all_well()
+    make_task("prune", **fields)
+    assert reasons() == []
+
+
+def test_while_a_failed_run_is_tried_again_nothing_is_wrong() -> None:
+    task = make_all_well()
+    make_run(task, outcome="failed")
+    ScheduledTask.objects.update(last_outcome="ok", retry_at=NOW + MINUTE, retry_attempt=2)
+    assert reasons() == []
+
+
+def test_of_a_wrong_setting_its_name_is_said(settings: Settings) -> None:
+    make_all_well()
+    settings.SCANNER_INTERVAL_MINUTES = 0
+    [reason] = reasons()
+    assert reason.startswith("SCANNER_INTERVAL_MINUTES: the interval is 0 minutes")
+
+
+# --- The next run ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"next_run_at": NOW + MINUTE}, NextRun.KNOWN),
+        ({"next_run_at": None}, NextRun.KNOWN),
+        ({"next_run_at": NOW - 5 * SECOND}, NextRun.KNOWN),
+        ({"next_run_at": NOW - 6 * SECOND}, NextRun.OVERDUE),
+        ({"next_run_at": NOW + MINUTE, "version": 2}, NextRun.NOT_IN_FORCE),
+        ({"next_run_at": NOW - MINUTE, "version": 2}, NextRun.NOT_IN_FORCE),
+        ({"next_run_at": NOW + MINUTE, "version": 2, "enabled": False}, NextRun.PAUSED),
+    ],
+)
+def test_a_next_run_is_told_only_where_it_will_be_kept(
+    fields: dict[str, Any], told: NextRun
+) -> None:
+    assert next_run(make_task(**fields), NOW) is told
 
 
 # --- The runs of the tasks ------------------------------------------------------------------------

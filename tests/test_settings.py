@@ -16,6 +16,7 @@ import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
+from django.db.utils import ConnectionHandler
 from django.test import Client
 
 from backupmonitor.environment import Environment
@@ -202,8 +203,30 @@ def test_postgresql_connections_are_kept_and_proven(evaluate: Any) -> None:
         5433,
         "name",
     )
-    assert database["OPTIONS"] == {"sslmode": "require"}
+    assert database["OPTIONS"]["sslmode"] == "require"
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (60, True)
+
+
+def test_a_network_that_drops_everything_hangs_no_thread_for_minutes(evaluate: Any) -> None:
+    """What the URL says beats what is stated here; times in seconds, the last in milliseconds."""
+    url = "postgresql://db.example.com/name?connect_timeout=9&keepalives_idle=60"
+    database = evaluate(DATABASE_URL=url)["DATABASES"]["default"]
+    assert database["OPTIONS"] == {
+        "connect_timeout": 9,
+        "keepalives_idle": 60,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+    }
+
+
+@pytest.mark.postgres
+def test_the_limits_of_the_network_reach_postgresql(evaluate: Any, postgres_url: str) -> None:
+    database = evaluate(DATABASE_URL=postgres_url)["DATABASES"]["default"]
+    options = {option: str(value) for option, value in database["OPTIONS"].items()}
+    backend = ConnectionHandler({"default": database})["default"]
+    with backend.get_new_connection(backend.get_connection_params()) as session:
+        assert options.items() <= session.info.get_parameters().items()
 
 
 @pytest.mark.parametrize(

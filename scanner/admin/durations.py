@@ -11,12 +11,12 @@ from django.utils.translation import gettext
 
 from scanner.admin import shown
 from scanner.models import TaskRun
+from scanner.outcomes import FAILURES
 
 _STEP = 16
 _BAR = 11
 _HEIGHT = 80
 _LEAST = 3
-_FAILURES = (TaskRun.Outcome.FAILED.value, TaskRun.Outcome.INTERRUPTED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def chart(runs: Sequence[TaskRun], most: int) -> SafeString:
         "height": _HEIGHT,
         "longest": strip_tags(shown.duration(longest)),
         "count": len(bars),
-        "failures": sum(run.outcome in _FAILURES for run in runs),
+        "failures": sum(run.outcome in FAILURES for run in runs),
     }
     return render_to_string("scanner/admin/durations.html", context)
 

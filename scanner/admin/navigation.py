@@ -83,7 +83,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             "items": [
                 {"title": words, "icon": icon, "link": _list_of(model)}
                 for words, icon, model in items
-                if _may_see(request, model)
+                if may_see(request, model)
             ],
         }
         for group, (title, items) in enumerate(SIDEBAR)
@@ -100,9 +100,10 @@ def favicon(_request: HttpRequest) -> str:
     return static("scanner/favicon.svg")
 
 
+def may_see(request: HttpRequest, model: type[Model]) -> bool:
+    """Tell whether this user may look at a model's pages."""
+    return admin.site.get_model_admin(model).has_view_or_change_permission(request)
+
+
 def _list_of(model: type[Model]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-
-
-def _may_see(request: HttpRequest, model: type[Model]) -> bool:
-    return admin.site.get_model_admin(model).has_view_or_change_permission(request)

@@ -18,11 +18,11 @@ from django.http import (
 )
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from scanner import roster
+from scanner.admin import switch
 from scanner.admin.page import Page
 from scanner.models import ExpectedBackupJob
 
@@ -41,22 +41,14 @@ class Switching(Page[ExpectedBackupJob]):
         filters = self.get_preserved_filters(request)
 
         @admin.display(description=_("active"), boolean=not may_change, ordering="is_active")
-        def switch(job: ExpectedBackupJob) -> Any:
+        def active(job: ExpectedBackupJob) -> Any:
             if not may_change:
                 return job.is_active
             url = reverse(f"admin:{SWITCH_URL}", args=[job.pk])
-            return format_html(
-                '<button type="submit" id="job-{}" class="bm-switch" role="switch" '
-                'aria-checked="{}" aria-label="{}" name="active" value="{}" '
-                'formmethod="post" formaction="{}"></button>',
-                job.pk,
-                "true" if job.is_active else "false",
-                _("%s is active") % job,
-                "0" if job.is_active else "1",
-                f"{url}?{filters}" if filters else url,
-            )
+            words = _("%s is active") % job
+            return switch.button(f"job-{job.pk}", url, words, is_on=job.is_active, filters=filters)
 
-        return switch
+        return active
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses of the page, and of the switch."""
@@ -67,15 +59,15 @@ class Switching(Page[ExpectedBackupJob]):
         """Switch one job on or off, as its row in the list asks, and show the list again."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        wanted = request.POST.get("active")
-        if wanted not in ("0", "1"):
-            return HttpResponseBadRequest("active: expected 0 or 1")
+        wanted = switch.wanted(request)
+        if wanted is None:
+            return HttpResponseBadRequest(f"{switch.FIELD}: expected 0 or 1")
         job = self.get_object(request, str(pk))
         if not self.has_change_permission(request, job):
             raise PermissionDenied
         if job is None:
             raise Http404
-        self._switch(request, [job], active=wanted == "1")
+        self._switch(request, [job], active=wanted)
         back = self.response_post_save_change(request, job)
         return HttpResponseRedirect(f"{back.url}#job-{pk}")
 

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -14,68 +15,21 @@ from django.http import (
 )
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext_lazy as _
 
 from scanner import agenda
-from scanner.admin import scheduler_panel, shown, switch
+from scanner.admin import navigation, scheduler_panel, shown, switch, task_facts
 from scanner.admin.page import Page
-from scanner.admin.shown import column, computed
+from scanner.admin.shown import computed
 from scanner.admin.task_form import TaskForm
 from scanner.admin.task_panel import panel
-from scanner.admin.task_run import outcome_label
-from scanner.errors import ScheduleError
-from scanner.grid import DEFAULTS, grid_of
+from scanner.grid import DEFAULTS
 from scanner.models import ScheduledTask, TaskRun
-from scanner.scheduler_board import schedule_in_words, tasks_with_history
+from scanner.scheduler_board import tasks_with_history
 
-NEXT_SLOTS = 5
 SWITCH_URL = "scanner_scheduledtask_switch"
 RUN_URL = "scanner_scheduledtask_run"
 _SWITCHED = [{"changed": {"fields": ["Enabled"]}}]
-
-
-def _next_run(task: ScheduledTask) -> str:
-    return shown.moment(task.next_run_at) if task.enabled else shown.label(_("paused"))
-
-
-def _last_run(task: Any) -> str:
-    if task.last_run_id is None:
-        return shown.NOTHING
-    link = shown.link_to(TaskRun, task.last_run_id, shown.moment(task.last_run_at))
-    return format_html("{} {}", link, outcome_label(task.last_run_outcome))
-
-
-def _retry(task: ScheduledTask) -> str:
-    if task.retry_at is None:
-        return shown.NOTHING
-    attempt = _("attempt %d") % task.retry_attempt
-    return format_html("{} ({})", shown.moment(task.retry_at), attempt)
-
-
-def _duration(field: str) -> Callable[[Any], str]:
-    def show(task: Any) -> str:
-        span = getattr(task, field)
-        return shown.duration(None if span is None else span.total_seconds())
-
-    return show
-
-
-def _in_force(task: ScheduledTask) -> str:
-    if task.version == task.applied_version:
-        return shown.label(_("yes"), "success", small=True)
-    return shown.label(_("not yet: the leading scheduler takes it over"), "warning", small=True)
-
-
-def _next_slots(task: ScheduledTask) -> str:
-    try:
-        grid = grid_of(task)
-    except ScheduleError:
-        return shown.NOTHING  # said beside the field
-    slots = grid.coming(timezone.now(), NEXT_SLOTS) if grid else []
-    return (
-        format_html_join("", "{}<br>", ((shown.moment(slot),) for slot in slots)) or shown.NOTHING
-    )
 
 
 @admin.register(ScheduledTask)
@@ -90,19 +44,10 @@ class TaskAdmin(Page[ScheduledTask]):
     sortable_by = ()
     list_display_links = ("name",)
     list_before_template = "scanner/admin/scheduler_state.html"
-    change_form_outer_before_template = "scanner/admin/task_request.html"
+    change_form_outer_before_template = "scanner/admin/task_state.html"
+    change_form_before_template = "scanner/admin/task_version.html"
     change_form_outer_after_template = "scanner/admin/task_runs.html"
     fieldsets = (
-        (
-            _("State"),
-            {
-                "fields": (
-                    ("next_run", "retry", "in_force"),
-                    ("last_run", "outcome"),
-                    ("mean", "longest"),
-                )
-            },
-        ),
         (
             _("When"),
             {"fields": ("enabled", "interval_minutes", ("cron", "time_zone"), "next_slots")},
@@ -112,26 +57,15 @@ class TaskAdmin(Page[ScheduledTask]):
             {"fields": ("misfire_grace_seconds", ("retries", "backoff_seconds"))},
         ),
     )
-    readonly_fields = (
-        "next_run",
-        "retry",
-        "in_force",
-        "last_run",
-        "outcome",
-        "mean",
-        "longest",
-        "next_slots",
-    )
+    readonly_fields = ("next_slots",)
 
-    schedule = computed(_("schedule"), lambda task: schedule_in_words(task) or shown.NOTHING)
-    next_run = computed(shown.name_of(ScheduledTask, "next_run_at"), _next_run)
-    last_run = computed(_("last run"), _last_run)
-    outcome = column(ScheduledTask, "last_outcome", outcome_label)
-    mean = computed(_("mean duration"), _duration("mean_duration"))
-    longest = computed(_("longest"), _duration("longest_duration"))
-    retry = computed(shown.name_of(ScheduledTask, "retry_at"), _retry)
-    in_force = computed(_("in force"), _in_force)
-    next_slots = computed(_("next slots"), _next_slots)
+    schedule = computed(_("schedule"), task_facts.schedule)
+    next_run = computed(shown.name_of(ScheduledTask, "next_run_at"), task_facts.next_run)
+    last_run = computed(_("last run"), task_facts.last_run)
+    mean = computed(_("mean duration"), task_facts.duration("mean_duration"))
+    longest = computed(_("longest"), task_facts.duration("longest_duration"))
+    retry = computed(shown.name_of(ScheduledTask, "retry_at"), task_facts.retry)
+    next_slots = computed(_("next slots"), task_facts.next_slots)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Say no: which tasks there are is written in the program."""
@@ -162,18 +96,10 @@ class TaskAdmin(Page[ScheduledTask]):
     # --- The list ---------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        """Give the columns; the switch knows who looks."""
-        return (
-            "name",
-            self._switch_column(request),
-            "schedule",
-            "next_run",
-            "last_run",
-            "outcome",
-            "mean",
-            "longest",
-            "retry",
-        )
+        """Give the columns; the switch knows who looks, and not all may see runs."""
+        runs = ("last_run",) if navigation.may_see(request, TaskRun) else ()
+        switched = self._switch_column(request)
+        return ("name", switched, "schedule", "next_run", *runs, "mean", "longest", "retry")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -230,9 +156,11 @@ class TaskAdmin(Page[ScheduledTask]):
         form_url: str = "",
         obj: ScheduledTask | None = None,
     ) -> HttpResponse:
-        """Show the form, what was asked for above it, and the last runs below it."""
+        """Show the form, the task's state above it, and the last runs below it."""
         if obj is not None:
-            context["panel"] = panel(obj)
+            # What was filled in and refused stands in `obj`, and is not how the task is.
+            stored = tasks_with_history().get(pk=obj.pk) if request.method == "POST" else obj
+            context["panel"] = panel(stored, partial(navigation.may_see, request))
             context["may_run"] = obj.name in DEFAULTS and self.has_change_permission(request, obj)
         return super().render_change_form(request, context, add, change, form_url, obj)
 

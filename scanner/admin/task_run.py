@@ -1,3 +1,4 @@
+import re
 from typing import Any
 
 from django.contrib import admin
@@ -8,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from scanner.admin import shown
+from scanner.admin import navigation, shown
 from scanner.admin.filters import EqualFilter
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
@@ -25,7 +26,8 @@ _KINDS = {
     Outcome.MISSED.value: "warning",
 }
 _WORDS: dict[str, Words] = dict(Outcome.choices)
-_SHORT = 120
+_SHORT = 300
+_WHERE = re.compile(r"^(?:\w+\.)+(?=\w+: )", re.ASCII)
 
 
 def outcome_label(value: str | None) -> SafeString:
@@ -34,8 +36,8 @@ def outcome_label(value: str | None) -> SafeString:
 
 
 def last_line(error: str) -> str:
-    """Give the line of an error that says what it is: of a traceback the last."""
-    return Truncator(error.strip().rpartition("\n")[2]).chars(_SHORT)
+    """Give the line of an error that says what it is: of a traceback the last, and no module."""
+    return Truncator(_WHERE.sub("", error.strip().rpartition("\n")[2], count=1)).chars(_SHORT)
 
 
 def _who(run: TaskRun) -> str:
@@ -102,6 +104,16 @@ class TaskRunAdmin(ReadOnlyPage[TaskRun]):
         shown.name_of(TaskRun, "error"), lambda run: shown.prose(last_line(run.error_end))
     )
     whole_error = column(TaskRun, "error", shown.prose)
+
+    def get_fieldsets(self, request: HttpRequest, obj: TaskRun | None = None) -> Any:
+        """Give what is shown; the scan to those who may see scans."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if navigation.may_see(request, ScanRun):
+            return fieldsets
+        (title, first), *others = fieldsets
+        line, *lines = first["fields"]
+        line = tuple(field for field in line if field != "its_scan")
+        return [(title, {**first, "fields": (line, *lines)}), *others]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRun]:
         """Give the runs, each with the end of its error; the whole of it is read for one alone."""

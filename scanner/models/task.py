@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scanner import conf
@@ -13,6 +14,12 @@ from scanner.errors import ScheduleError
 from scanner.models.run import ScanRun
 
 LONGEST_INTERVAL = 31 * 24 * 60
+# The wait doubles with each retry, and has to end within what a date can be.
+MOST = {
+    "misfire_grace_seconds": 31 * 24 * 60 * 60,
+    "retries": 20,
+    "backoff_seconds": 24 * 60 * 60,
+}
 
 
 class ScheduledTask(models.Model):
@@ -28,7 +35,7 @@ class ScheduledTask(models.Model):
         _("interval (minutes)"),
         null=True,
         blank=True,
-        help_text=_("Blank, without a cron expression: as the setting says."),
+        help_text=_("Blank, without a cron expression: when the task is due by default."),
     )
     cron = models.CharField(
         _("cron expression"),
@@ -49,7 +56,8 @@ class ScheduledTask(models.Model):
         null=True,
         blank=True,
         help_text=_(
-            "How late a run may start; later it is missed, and the next one is awaited. "
+            "How late a run may start; later it is missed, and the next one is awaited. After a "
+            "time without a scheduler the newest missed run is made up once, however late. "
             "Blank: the setting MISFIRE_GRACE_TIME."
         ),
     )
@@ -79,7 +87,7 @@ class ScheduledTask(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a schedule that could not be followed, naming the field."""
+        """Refuse what the scheduler could not follow, naming the field."""
         problems: dict[str, str] = {}
         if self.cron and self.interval_minutes is not None:
             problems["cron"] = str(_("Give an interval or a cron expression, not both."))
@@ -87,6 +95,10 @@ class ScheduledTask(models.Model):
             problems["interval_minutes"] = (
                 f"{self.interval_minutes}: expected 1 to {LONGEST_INTERVAL} minutes, or nothing."
             )
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is not None and value > most:
+                problems[name] = f"{value}: expected at most {most}."
         try:
             time_zone(self.zone_name)
         except ScheduleError as error:
@@ -208,7 +220,7 @@ class TaskRun(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.task_id} {self.scheduled_for:%Y-%m-%d %H:%M} {self.outcome}"
+        return f"#{self.pk} {self.task} {timezone.localtime(self.scheduled_for):%Y-%m-%d %H:%M}"
 
     @property
     def seconds(self) -> float | None:

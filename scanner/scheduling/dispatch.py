@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from scanner.models import TaskRequest, TaskRun
 from scanner.scheduling import engine, ledger
-from scanner.scheduling.engine import STORE, fired_for, fresh_connections
-from scanner.scheduling.leadership import Leadership
-from scanner.scheduling.ledger import Order, Outcome
+from scanner.scheduling.engine import NOT_BEGUN, STORE, fired_for, fresh_connections
+from scanner.scheduling.leadership import Leadership, Order
+from scanner.scheduling.ledger import Outcome
 from scanner.scheduling.tasks import TASKS
 
 logger = logging.getLogger(__name__)
@@ -35,25 +35,22 @@ def dispatch(
     cause: str = TaskRun.Cause.SCHEDULE.value,
     attempt: int = 1,
     request: int | None = None,
-) -> None:
-    """Run a task under the ledger; raise what it raises.
+) -> object:
+    """Run a task under the ledger; give NOT_BEGUN when it is not to be, raise what it raises.
 
     The job store keeps this function by its path: it may never be renamed or moved.
     """
     leadership = next(iter(_leadership), None)
     if leadership is None:
         logger.warning("%s is not begun: this process does not lead", name)
-        return
+        return NOT_BEGUN
     fired = fired_for.get().astimezone(UTC)
     order = Order(name, scheduled_for or fired, fired, TaskRun.Cause(cause), attempt, request)
-    run = _outlast(leadership, lambda: ledger.claim(order, leadership, now=timezone.now()))
-    if run is None:
-        logger.info("%s of %s is not begun: paused, or begun already", name, order.scheduled_for)
-        return
+    leadership.orders.add(order)
     try:
-        _carry_out(run, name, leadership)
+        return _follow(order, leadership)
     finally:
-        leadership.running.discard(run.pk)
+        leadership.orders.discard(order)
 
 
 def note_unbegun(event: JobExecutionEvent | JobSubmissionEvent) -> None:
@@ -70,6 +67,19 @@ def note_unbegun(event: JobExecutionEvent | JobSubmissionEvent) -> None:
     slot = slot.astimezone(UTC)
     with fresh_connections():
         ledger.note(Order(event.job_id, slot, slot), outcome, words, leadership)
+
+
+def _follow(order: Order, leadership: Leadership) -> object:
+    run = _outlast(leadership, lambda: ledger.claim(order, leadership, now=timezone.now()))
+    if run is None:
+        slot = order.scheduled_for
+        logger.info("%s of %s is not begun: paused, or begun already", order.task, slot)
+        return NOT_BEGUN
+    try:
+        _carry_out(run, order.task, leadership)
+    finally:
+        leadership.running.discard(run.pk)
+    return None
 
 
 def _carry_out(run: TaskRun, name: str, leadership: Leadership) -> None:

@@ -8,7 +8,10 @@
 | a job that cannot be restored is deleted with its history     | it is parked                    |
 | an error of over 1,000 characters leaves its execution open   | the text is cut                 |
 | threads that wait for minutes keep connections that die       | they keep none                  |
-| a slot that is looked at twice loses how its run has ended    | what is closed stays closed     |
+| a slot that is looked at twice loses how its run has ended,   | what is closed stays closed,    |
+| or counts as skipped since it runs itself                     | and what runs is not skipped    |
+| a slot that comes in an outage is a misfire after it          | what is behind is caught up     |
+| what was not begun after all counts as executed               | it leaves no execution          |
 """
 
 import logging
@@ -18,13 +21,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from traceback import format_exception_only
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from apscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_SUBMITTED,
     JobExecutionEvent,
     JobSubmissionEvent,
+    SchedulerEvent,
 )
 from apscheduler.executors.pool import BasePoolExecutor
 from apscheduler.job import Job
@@ -36,6 +41,8 @@ from django.db.models import QuerySet
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scanner import lease
+from scanner.errors import LeaseLost
 from scanner.pipeline.text import clean
 
 logger = logging.getLogger(__name__)
@@ -61,6 +68,9 @@ def fresh_connections() -> Iterator[None]:
         connections.close_all()
 
 
+# What a job's function returns when it has not begun its work.
+NOT_BEGUN: Final = object()
+
 # When the run was due that a thread is at: what APScheduler does not tell the function it calls.
 fired_for: ContextVar[datetime] = ContextVar("fired_for")
 
@@ -69,15 +79,23 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
     """A scheduler whose thread outlives whatever befalls the job store.
 
     While `may_begin` says no it leaves the job store alone: a slot that it passed there would be
-    lost to whoever leads instead.
+    lost to whoever leads instead. It calls `catch_up` before it looks again after a time in which
+    it could not.
     """
 
-    def __init__(self, may_begin: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        may_begin: Callable[[], bool] = lambda: True,
+        catch_up: Callable[[], object] = lambda: None,
+    ) -> None:
         self._may_begin = may_begin
+        self._catch_up = catch_up
+        self._executor = Executor()
         self._failures = 0
+        self.is_behind = False
         super().__init__(
             jobstores={STORE: JobStore(), ONCE: MemoryJobStore()},
-            executors={"default": Executor()},
+            executors={"default": self._executor},
             timezone=UTC,
             jobstore_retry_interval=RETRY_SECONDS,
         )
@@ -86,6 +104,16 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
     def is_alive(self) -> bool:
         """Whether the thread that starts the jobs runs; `running` only says that it should."""
         return self._thread is not None and self._thread.is_alive()
+
+    def is_at(self, job_id: str) -> bool:
+        """Whether a run of that job is in the hands of a thread, from whichever store it came."""
+        return self._executor.is_at(job_id)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        """Let the scheduler's thread begin nothing for the length of the block."""
+        with self._jobstores_lock:
+            yield
 
     def shutdown(self, wait: bool = True) -> None:  # noqa: FBT001, FBT002 - as the library has it
         """Begin nothing more; with `wait`, return when the last run has ended."""
@@ -96,9 +124,11 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
 
     def _process_jobs(self) -> float:
         try:
-            with fresh_connections():
+            # The control loop waits for the lock that is held meanwhile.
+            with fresh_connections(), lease.waiting_at_most(lease.DATABASE_TIMEOUT):
                 wait = self._look_for_work()
         except Exception as error:
+            self.is_behind = True
             self._failures += 1
             # An outage may last for hours: its traceback is told once.
             logger.error(  # noqa: TRY400
@@ -118,13 +148,34 @@ class Scheduler(BackgroundScheduler):  # type: ignore[misc]  # the library has n
             if self.state != STATE_RUNNING:
                 return None
             if not self._may_begin():
+                self.is_behind = True
                 return RETRY_SECONDS
+            if self.is_behind:
+                self._catch_up()
+                self.is_behind = False
             wait: float | None = super()._process_jobs()
             return wait
+
+    def _dispatch_event(self, event: SchedulerEvent) -> None:
+        if event.code == EVENT_JOB_MAX_INSTANCES and self._executor.was_given(event):
+            return  # it is the run of this very slot that goes on
+        super()._dispatch_event(event)
 
 
 class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no types
     """Jobs and their executions in Django's database."""
+
+    # (job, run time) of what was not begun before it was told that it was submitted.
+    _unbegun: ClassVar[set[tuple[str, datetime]]] = set()
+
+    def get_due_jobs(self, now: datetime) -> list[Job]:
+        """Give the jobs that are due."""
+        try:
+            jobs: list[Job] = super().get_due_jobs(now)
+        except Exception:
+            self._scheduler.is_behind = True  # the library tells it nobody else
+            raise
+        return jobs
 
     def lookup_job(self, job_id: str) -> Job | None:
         """Give the job, or None if there is none or if it cannot be restored."""
@@ -147,17 +198,24 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
     @classmethod
     def handle_submission_event(cls, event: JobSubmissionEvent) -> int | None:
         """Record that a job was begun, or was not since it still runs."""
-        with fresh_connections():
-            slot = event.scheduled_run_times[0]
-            if event.code == EVENT_JOB_MAX_INSTANCES and _executions(event, slot).exists():
-                return None  # it is the run of this very slot that goes on
+        run = (event.job_id, event.scheduled_run_times[0])
+        with fresh_connections(), cls.lock:
+            if event.code == EVENT_JOB_SUBMITTED and run in cls._unbegun:
+                cls._unbegun.discard(run)
+                return None
             key: int | None = super().handle_submission_event(event)
             return key
 
     @classmethod
     def handle_execution_event(cls, event: JobExecutionEvent) -> int | None:
-        """Record that a job has ended well."""
-        with fresh_connections():
+        """Record that a job has ended well, or take it back that it was begun."""
+        with fresh_connections(), cls.lock:
+            if event.retval is NOT_BEGUN:
+                told = _executions(event)
+                if not told.exists():
+                    cls._unbegun.add((event.job_id, event.scheduled_run_time))
+                told.filter(status=DjangoJobExecution.SENT).delete()
+                return None
             if _is_closed(event):
                 return None
             key: int | None = super().handle_execution_event(event)
@@ -165,7 +223,9 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
 
     @classmethod
     def handle_error_event(cls, event: JobExecutionEvent) -> int | None:
-        """Record that a job has failed, or was missed."""
+        """Record that a job has failed, or was missed; a former leader records nothing."""
+        if isinstance(event.exception, LeaseLost):
+            return None
         with fresh_connections():
             if _is_closed(event):
                 return None
@@ -173,17 +233,14 @@ class JobStore(DjangoJobStore):  # type: ignore[misc]  # the library has no type
             return key
 
 
-def _executions(
-    event: JobExecutionEvent | JobSubmissionEvent, run_time: datetime
-) -> QuerySet[DjangoJobExecution]:
+def _executions(event: JobExecutionEvent) -> QuerySet[DjangoJobExecution]:
     """Give what is on record of a run: at most one row."""
     rows: QuerySet[DjangoJobExecution] = DjangoJobExecution.objects.all()
-    return rows.filter(job_id=event.job_id, run_time=run_time)
+    return rows.filter(job_id=event.job_id, run_time=event.scheduled_run_time)
 
 
 def _is_closed(event: JobExecutionEvent) -> bool:
-    rows = _executions(event, event.scheduled_run_time)
-    return rows.exclude(status=DjangoJobExecution.SENT).exists()
+    return _executions(event).exclude(status=DjangoJobExecution.SENT).exists()
 
 
 def _storable(event: JobExecutionEvent) -> JobExecutionEvent:
@@ -222,3 +279,18 @@ class Executor(BasePoolExecutor):  # type: ignore[misc]  # the library has no ty
 
     def __init__(self) -> None:
         super().__init__(_Pool(_WORKERS, thread_name_prefix="scheduler"))
+        self._given: dict[str, datetime] = {}
+
+    def submit_job(self, job: Job, run_times: list[datetime]) -> None:
+        """Have a thread run a job; raise MaxInstancesReachedError when one is at it."""
+        super().submit_job(job, run_times)
+        self._given[job.id] = run_times[0]
+
+    def was_given(self, event: JobSubmissionEvent) -> bool:
+        """Whether the run of the event was the last one of its job that a thread was given."""
+        given: datetime = event.scheduled_run_times[0]
+        return self._given.get(event.job_id) == given
+
+    def is_at(self, job_id: str) -> bool:
+        """Whether a thread is at that job."""
+        return bool(self._instances.get(job_id))

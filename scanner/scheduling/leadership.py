@@ -14,27 +14,44 @@ from uuid import UUID, uuid4
 
 from django.db.models import F
 
-from scanner import lease
+from scanner import lease, scheduler_board
 from scanner.lease import Held
-from scanner.models import SchedulerProcess
+from scanner.models import SchedulerProcess, TaskRun
 
 logger = logging.getLogger(__name__)
 
-LEASE = "scheduler"
+LEASE = scheduler_board.LEASE
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt at a task. `fired_for` is the run time of the library's execution row."""
+
+    task: str
+    scheduled_for: datetime
+    fired_for: datetime
+    cause: TaskRun.Cause = TaskRun.Cause.SCHEDULE
+    attempt: int = 1
+    request: int | None = None
 
 
 @dataclass(slots=True)
 class Leadership:
     """This process leads, as long as `held` says so.
 
-    `running` are the task runs it is at. `ending` is set when nothing more is to begin, and nothing
-    to wait for a database that is away.
+    `running` are the task runs it is at; `orders` what its threads are at, from before the run is
+    claimed, which may wait for a database that is away. `ending` is set when nothing more is to
+    begin, and nothing to wait for a database. `open_executions` are the library's rows that it
+    found open when it looked last, at `executions_seen_at`.
     """
 
     held: Held
     process_id: UUID
     running: set[int] = field(default_factory=set)
+    orders: set[Order] = field(default_factory=set)
     ending: threading.Event = field(default_factory=threading.Event)
+    open_executions: frozenset[int] = frozenset()
+    executions_seen_at: datetime | None = None
 
 
 class Process:

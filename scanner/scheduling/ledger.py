@@ -5,25 +5,27 @@
 2. It is closed by a compare-and-swap on "running": whoever comes second changes nothing.
 3. What a dead process left running is closed as interrupted by whoever leads.
 4. A run that failed or was interrupted is tried again while its task allows it, unless the next
-   slot comes first. The last failure, and the first good run after one, are a TaskChange.
+   slot comes first. The last failure, and the first good run after one, are a TaskChange
+   (`outcomes`). A run that a newer slot's has overtaken says nothing any more.
 """
 
 import logging
 import os
 import socket
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django_apscheduler.models import DjangoJobExecution
 
-from scanner.models import ScanRun, ScheduledTask, TaskChange, TaskRequest, TaskRun
+from scanner import outcomes
+from scanner.errors import LeaseLost, ScheduleError
+from scanner.models import ScanRun, ScheduledTask, TaskRequest, TaskRun
 from scanner.models.task import LONGEST_INTERVAL
 from scanner.pipeline.text import clean
 from scanner.scheduling.engine import LONGEST_EXCEPTION
-from scanner.scheduling.leadership import Leadership
+from scanner.scheduling.leadership import Leadership, Order
 from scanner.scheduling.tasks import TASKS, slots_of
 
 logger = logging.getLogger(__name__)
@@ -34,20 +36,9 @@ LONGEST_ERROR = 100_000
 SETTLED = timedelta(seconds=30)
 _LONGEST_EXPONENT = 20
 _BEGUN = DjangoJobExecution.SENT
-_FAILURES = (Outcome.FAILED.value, Outcome.INTERRUPTED.value)
 INTERRUPTED = "interrupted: its process ended while it ran"
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One attempt at a task. `fired_for` is the run time of the library's execution row."""
-
-    task: str
-    scheduled_for: datetime
-    fired_for: datetime
-    cause: TaskRun.Cause = Cause.SCHEDULE
-    attempt: int = 1
-    request: int | None = None
+_told: set[tuple[int, str]] = set()
 
 
 def claim(order: Order, leadership: Leadership, *, now: datetime) -> TaskRun | None:
@@ -66,9 +57,11 @@ def claim(order: Order, leadership: Leadership, *, now: datetime) -> TaskRun | N
             if run is not None:
                 # Before it can be seen: a run that its leader is not at counts as interrupted.
                 leadership.running.add(run.pk)
-            if task.retry_at is not None and (run is not None or order.cause is Cause.RETRY):
+            if order.cause is Cause.RETRY and run is not None:
                 task.retry_at = None
                 task.save(update_fields=("retry_at",))
+            elif order.cause is Cause.RETRY or (run is not None and order.request is None):
+                outcomes.give_up_retry(task, now=now)
     except BaseException:
         if run is not None:
             leadership.running.discard(run.pk)
@@ -112,12 +105,25 @@ def finish(
 
 def close_execution(run: TaskRun, *, now: datetime) -> None:
     """Close the library's row of a run that has ended, if that is still open."""
-    failure = run.error if run.outcome in _FAILURES else ""
+    failure = run.error if run.outcome in outcomes.FAILURES else ""
     _close_execution(run.task.name, run.fired_for, run.finished_at or now, failure)
 
 
+def give_up_retry(task: ScheduledTask, leadership: Leadership, *, now: datetime) -> None:
+    """Give up the retry of a task as it was found, unless another one waits by now."""
+    with transaction.atomic():
+        leadership.held.fence()
+        stored = ScheduledTask.objects.select_for_update().get(pk=task.pk)
+        if stored.retry_at == task.retry_at:
+            outcomes.give_up_retry(stored, now=now)
+
+
 def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetime) -> list[TaskRun]:
-    """Close the runs of processes that died, and those of ours that have ended untold."""
+    """Close the runs of processes that died, and those of ours that have ended untold.
+
+    One that cannot be closed keeps none of the others open. Raise LeaseLost when another leads,
+    OperationalError or InterfaceError when the database is away.
+    """
     closed = []
     for run in TaskRun.objects.filter(outcome=Outcome.RUNNING.value).select_related("task"):
         if run.process_id == leadership.process_id:
@@ -126,15 +132,27 @@ def close_dead(living: Collection[UUID], leadership: Leadership, *, now: datetim
             is_at_work = run.process_id in living
         if is_at_work:
             continue
-        with transaction.atomic():
-            leadership.held.fence()
-            was_running = finish(run, Outcome.INTERRUPTED, now=now, error=INTERRUPTED)
-        if was_running:
-            logger.warning("%s: the run of %s was interrupted", run.task, run.scheduled_for)
-            close_execution(run, now=now)
-            closed.append(run)
-    _close_executions(now)
+        try:
+            if _close_dead(run, leadership, now):
+                closed.append(run)
+        except (LeaseLost, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            if (run.pk, str(error)) not in _told:
+                _told.add((run.pk, str(error)))
+                logger.exception("run %s of %s cannot be closed", run.pk, run.task)
+    _close_executions(leadership, now)
     return closed
+
+
+def _close_dead(run: TaskRun, leadership: Leadership, now: datetime) -> bool:
+    with transaction.atomic():
+        leadership.held.fence()
+        was_running = finish(run, Outcome.INTERRUPTED, now=now, error=INTERRUPTED)
+    if was_running:
+        logger.warning("%s: the run of %s was interrupted", run.task, run.scheduled_for)
+        close_execution(run, now=now)
+    return was_running
 
 
 def _is_wanted(task: ScheduledTask, order: Order, now: datetime) -> bool:
@@ -182,48 +200,71 @@ def _insert(
 
 def _follow_up(task: ScheduledTask, run: TaskRun, outcome: TaskRun.Outcome, now: datetime) -> None:
     """Have a failed run tried again, or tell that it failed for good, or goes well again."""
-    if outcome is Outcome.SKIPPED:
+    is_skipped = outcome is Outcome.SKIPPED
+    if _is_overtaken(run) or (is_skipped and run.attempt == 1):
         return
-    if outcome.value in _FAILURES and (at := _retry_at(task, run, now)) is not None:
+    is_good = outcome is Outcome.OK
+    if not is_good and (at := _retry_at(task, run, now)) is not None:
+        if task.retry_slot != run.scheduled_for:
+            outcomes.give_up_retry(task, now=now)
         task.retry_at, task.retry_attempt = at, run.attempt + 1
         task.retry_slot = run.scheduled_for
         task.save(update_fields=("retry_at", "retry_attempt", "retry_slot"))
         logger.info("%s is tried again at %s (attempt %d)", task, at, run.attempt + 1)
-        return
-    if task.last_outcome != outcome.value and (task.last_outcome or outcome is not Outcome.OK):
-        TaskChange.objects.create(
-            task=task,
-            run=run,
-            old_outcome=task.last_outcome,
-            new_outcome=outcome.value,
-            changed_at=now,
-        )
-    task.last_outcome = outcome.value
-    task.save(update_fields=("last_outcome",))
+    elif is_skipped:
+        # This attempt neither failed nor went well: what it was to make good did fail.
+        outcomes.settle_failed(task, run.scheduled_for, now=now)
+    else:
+        outcomes.settle(task, run, now=now)
+
+
+def _is_overtaken(run: TaskRun) -> bool:
+    """Tell whether a newer slot was begun; requests are no slots, whose first attempt tells."""
+    newer = TaskRun.objects.filter(task=run.task_id, scheduled_for__gt=run.scheduled_for, attempt=1)
+    return newer.exclude(started_at=None).exclude(cause=Cause.REQUEST.value).exists()
 
 
 def _retry_at(task: ScheduledTask, run: TaskRun, now: datetime) -> datetime | None:
+    """Give when a failed run is tried again, or None when it is not."""
     if run.attempt > task.retries or not task.enabled or task.name not in TASKS:
         return None
     doubled = 2 ** min(run.attempt - 1, _LONGEST_EXPONENT)
     at = now + timedelta(minutes=min(task.backoff_seconds * doubled / 60, LONGEST_INTERVAL))
-    coming = slots_of(task).after(now)
+    try:
+        coming = slots_of(task).after(now)
+    except ScheduleError:
+        return None  # told by whoever follows the schedules
     return at if coming is None or at < coming else None
 
 
-def _close_executions(now: datetime) -> None:
+def _close_executions(leadership: Leadership, now: datetime) -> None:
     """Close the library's rows that their runs, or their listeners, have left open.
 
-    What is younger than SETTLED is about to be closed by whoever is at it.
+    What was not open SETTLED ago may be about to begin, or to be closed by whoever is at it. To
+    look oftener would find nothing more.
     """
+    seen_at = leadership.executions_seen_at
+    if seen_at is not None and now < seen_at:  # the clock was set back: begin anew
+        leadership.open_executions = frozenset()
+    elif seen_at is not None and now < seen_at + SETTLED:
+        return
+    found = {row.pk: row for row in DjangoJobExecution.objects.filter(status=_BEGUN)}
+    at_work = {(order.task, order.fired_for) for order in tuple(leadership.orders)}
+    for key in found.keys() & leadership.open_executions:
+        if (found[key].job_id, found[key].run_time) not in at_work:
+            _close_left_open(found[key], now)
+    leadership.open_executions = frozenset(found)
+    leadership.executions_seen_at = now
+
+
+def _close_left_open(execution: DjangoJobExecution, now: datetime) -> None:
     settled = now - SETTLED
-    for execution in DjangoJobExecution.objects.filter(status=_BEGUN, run_time__lt=settled):
-        runs = TaskRun.objects.filter(task__name=execution.job_id, fired_for=execution.run_time)
-        run = runs.order_by("-pk").first()
-        if run is None:
-            _close_execution(execution.job_id, execution.run_time, now, INTERRUPTED)
-        elif run.outcome != Outcome.RUNNING.value and (run.finished_at or settled) <= settled:
-            close_execution(run, now=now)
+    runs = TaskRun.objects.filter(task__name=execution.job_id, fired_for=execution.run_time)
+    run = runs.order_by("-pk").first()
+    if run is None:
+        _close_execution(execution.job_id, execution.run_time, now, INTERRUPTED)
+    elif run.outcome != Outcome.RUNNING.value and (run.finished_at or settled) <= settled:
+        close_execution(run, now=now)
 
 
 def _close_execution(name: str, fired_for: datetime, ended: datetime, failure: str) -> None:

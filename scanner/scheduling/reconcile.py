@@ -2,25 +2,31 @@
 
 - A job is added where it is missing: to replace it at each start would undo its next run.
 - Its trigger is a grid (`slots`), so that no restart and no change of something else moves a slot.
+- A slot that could not be begun when it came is caught up if it is the newest one, else missed.
 - What is run once (a catch-up, a retry, a request) goes beside the stored job, under the same name
   but in a store in memory: grid and pause stay as they are, and the two never run at the same time.
 """
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from apscheduler.schedulers.base import BaseScheduler
-
 from scanner.errors import ScheduleError
+from scanner.grid import SCAN
 from scanner.models import ScheduledTask, TaskRequest, TaskRun
-from scanner.scheduling.engine import ONCE, STORE
+from scanner.scheduling import ledger
+from scanner.scheduling.engine import ONCE, STORE, Scheduler
+from scanner.scheduling.leadership import Leadership, Order
+from scanner.scheduling.ledger import Cause, Outcome
 from scanner.scheduling.slots import Slots
 from scanner.scheduling.tasks import TASKS, slots_of
 
 logger = logging.getLogger(__name__)
 
+# How many missed slots of a task are noted after a time in which none could be begun.
+MOST_MISSED = 20
+_INSTANT = timedelta(microseconds=1)
 # As a text, so that it stays what it is: see `dispatch`.
 _told: set[tuple[str, str]] = set()
 _DISPATCH = "scanner.scheduling.dispatch:dispatch"
@@ -36,25 +42,33 @@ def make_missing_tasks(*, now: datetime) -> None:
             )
 
 
-def reconcile(scheduler: BaseScheduler, *, now: datetime, catch_up: bool = False) -> None:
-    """Apply what was changed; with `catch_up`, also run what was missed while nobody led."""
+def reconcile(
+    scheduler: Scheduler, leadership: Leadership, *, now: datetime, catch_up: bool = False
+) -> None:
+    """Apply what was changed; with `catch_up`, also run what was missed.
+
+    That is what came while nobody led, or while nothing could be begun: of each task the newest
+    slot is run once, and those before it are noted as missed, MOST_MISSED at most. It may be asked
+    for again and again. Raise LeaseLost when another leads, DatabaseError when that is away.
+    """
     tasks = [task for task in ScheduledTask.objects.all() if task.name in TASKS]
     followed = []
     for task in tasks:
         try:
             _keep_job(scheduler, task, now)
             if catch_up and task.enabled:
-                _catch_up(scheduler, task, now)
+                _catch_up(scheduler, leadership, task, now)
         except ScheduleError as error:  # written past the forms: the stored job stays as it was
             if (task.name, str(error)) not in _told:
                 _told.add((task.name, str(error)))
                 logger.error("the schedule of %s cannot be followed: %s", task, error)  # noqa: TRY400
         else:
             followed.append(task)
-    _run_what_is_due_once(scheduler, followed, now)
+    retries = [task for task in followed if _is_retry_due(leadership, task, now)]
+    _run_what_is_due_once(scheduler, retries)
 
 
-def _keep_job(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> None:
+def _keep_job(scheduler: Scheduler, task: ScheduledTask, now: datetime) -> None:
     slots = slots_of(task)
     grace = max(1, int(task.misfire_grace.total_seconds()))
     coming = slots.after(now) if task.enabled else None
@@ -106,72 +120,100 @@ def _must_move(stored: datetime | None, coming: datetime | None, slots: Slots) -
     return stored > (slots.after(coming) or coming)
 
 
-def _catch_up(scheduler: BaseScheduler, task: ScheduledTask, now: datetime) -> None:
+def _catch_up(
+    scheduler: Scheduler, leadership: Leadership, task: ScheduledTask, now: datetime
+) -> None:
     """Run the newest slot that nobody began, instead of all that were missed."""
-    slot = slots_of(task).latest(now)
+    slots = slots_of(task)
+    slot = slots.latest(now)
     if slot is None:
         return
-    newest = task.runs.order_by("-scheduled_for").first()
-    is_missed = newest is None or (newest.scheduled_for < slot and slot >= task.changed_at)
     job = scheduler.get_job(task.name, STORE)
-    if job is not None and job.next_run_time is not None and job.next_run_time <= now:
-        scheduler.modify_job(task.name, STORE, next_run_time=slots_of(task).after(now))
-    if is_missed:
-        _run_once(scheduler, task.name, slot, TaskRun.Cause.CATCH_UP)
+    if job is not None and job.next_run_time is not None and job.next_run_time <= slot:
+        scheduler.modify_job(task.name, STORE, next_run_time=slots.after(now))
+    # A request is no slot; that of a retry is known by its first attempt.
+    known = task.runs.filter(attempt=1).exclude(cause=Cause.REQUEST.value)
+    newest = known.order_by("-scheduled_for").values_list("scheduled_for", flat=True).first()
+    on_their_way = {one.scheduled_for for one in tuple(leadership.orders) if one.task == task.name}
+    # The first scan is wanted at once; what only tidies up waits for its first slot.
+    is_owed = slot >= task.changed_at or (newest is None and task.name == SCAN)
+    if newest is not None:
+        is_owed = is_owed and slot > newest
+        earliest = max(newest + _INSTANT, task.changed_at)
+        for missed in reversed(_slots_before(slots, slot, earliest)):
+            if missed not in on_their_way:
+                why = "nothing could be begun when it was due"
+                ledger.note(Order(task.name, missed, missed), Outcome.MISSED, why, leadership)
+    if not is_owed or slot in on_their_way:
+        return
+    if not scheduler.is_at(task.name):
+        _run_once(scheduler, task.name, slot, Cause.CATCH_UP)
+    elif on_their_way:  # else it is just beginning, and may be this very slot
+        why = "the run before still goes on"
+        ledger.note(Order(task.name, slot, slot), Outcome.SKIPPED, why, leadership)
 
 
-def _run_what_is_due_once(
-    scheduler: BaseScheduler, tasks: Sequence[ScheduledTask], now: datetime
-) -> None:
-    """Begin the retries whose time has come, and what people asked for; one at a time a task."""
-    retries = [task for task in tasks if _is_retry_due(task, now)]
+def _slots_before(slots: Slots, slot: datetime, earliest: datetime) -> list[datetime]:
+    """Give the last slots before one, the last first, down to the earliest or MOST_MISSED."""
+    found: list[datetime] = []
+    before = slots.latest(slot - _INSTANT)
+    while before is not None and before >= earliest and len(found) < MOST_MISSED:
+        found.append(before)
+        before = slots.latest(before - _INSTANT)
+    return found
+
+
+def _run_what_is_due_once(scheduler: Scheduler, retries: Sequence[ScheduledTask]) -> None:
+    """Begin the retries of these tasks, and what people asked for; one at a time a task."""
     requests = list(TaskRequest.objects.filter(taken_at=None).select_related("task").order_by("pk"))
     if not retries and not requests:
         return
-    running = TaskRun.objects.filter(outcome=TaskRun.Outcome.RUNNING.value)
+    running = TaskRun.objects.filter(outcome=Outcome.RUNNING.value)
     busy = set(running.values_list("task__name", flat=True))
     for task in retries:
         if task.name not in busy and task.retry_slot is not None:
             busy.add(task.name)
             attempt = task.retry_attempt
-            _run_once(scheduler, task.name, task.retry_slot, TaskRun.Cause.RETRY, attempt=attempt)
+            _run_once(scheduler, task.name, task.retry_slot, Cause.RETRY, attempt=attempt)
     for request in requests:
         name = request.task.name
         if name not in busy and name in TASKS:
             busy.add(name)
             slot = request.requested_at
-            _run_once(scheduler, name, slot, TaskRun.Cause.REQUEST, request=request.pk)
+            _run_once(scheduler, name, slot, Cause.REQUEST, request=request.pk)
 
 
-def _is_retry_due(task: ScheduledTask, now: datetime) -> bool:
-    """Tell whether a retry's time has come; forget it when a slot or a pause came first."""
+def _is_retry_due(leadership: Leadership, task: ScheduledTask, now: datetime) -> bool:
+    """Tell whether a retry's time has come; give it up when a slot or a pause came first."""
     if task.retry_at is None:
         return False
     coming = slots_of(task).after(task.retry_at)
     if not task.enabled or (coming is not None and coming <= now):
-        ScheduledTask.objects.filter(pk=task.pk, retry_at=task.retry_at).update(retry_at=None)
+        ledger.give_up_retry(task, leadership, now=now)
         logger.info("%s is not tried again: it is paused, or its next run has come", task)
         return False
     return task.retry_at <= now
 
 
 def _run_once(
-    scheduler: BaseScheduler,
+    scheduler: Scheduler,
     name: str,
     slot: datetime,
-    cause: TaskRun.Cause,
+    cause: Cause,
     *,
     attempt: int = 1,
     request: int | None = None,
 ) -> None:
-    if scheduler.get_job(name, ONCE) is not None:
-        return  # one at a time; the next look asks again
-    scheduler.add_job(
-        _DISPATCH,
-        args=(name, slot, cause.value, attempt, request),
-        id=name,
-        name=name,
-        jobstore=ONCE,
-        misfire_grace_time=None,
-        max_instances=1,
-    )
+    with scheduler.at_rest():
+        if cause is not Cause.CATCH_UP and scheduler.get_job(name, ONCE) is not None:
+            return  # one at a time; the next look asks again, as for what a catch-up displaces
+        scheduler.add_job(
+            _DISPATCH,
+            args=(name, slot, cause.value, attempt, request),
+            id=name,
+            name=name,
+            jobstore=ONCE,
+            misfire_grace_time=None,
+            max_instances=1,
+            replace_existing=True,
+        )

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED
 from django.db import connections
@@ -27,12 +28,13 @@ _lock = threading.Lock()
 _running: list[tuple[Scheduler, Leadership, ExitStack]] = []  # at most one
 
 
-def start_scheduler(leadership: Leadership | None = None) -> None:
+def start_scheduler(leadership: Leadership | None = None, watch: Watch | None = None) -> None:
     """Have threads of this process run the tasks when they are due, and at once what was missed.
 
     Without a leadership it is taken and looked after here: raise LeaseHeld when another process
-    leads. Do nothing when it is started already. Raise DatabaseError, with nothing started, when
-    the database cannot be read or written.
+    leads. With a watch, the runs of processes that it knows to be dead are closed first. Do nothing
+    when it is started already. Raise LeaseLost or DatabaseError, with nothing started, when another
+    leads, or the database cannot be read or written.
     """
     with _lock:
         if _running:
@@ -43,17 +45,15 @@ def start_scheduler(leadership: Leadership | None = None) -> None:
                 leadership = stack.enter_context(_led())
             dispatch.lead(leadership)
             stack.callback(dispatch.lead, None)
-            held = leadership.held
-            scheduler = Scheduler(lambda: held.is_sure)
-            scheduler.add_listener(
-                dispatch.note_unbegun, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
-            )
+            scheduler = _make_scheduler(leadership)
             # It looks for work only when the job store is in order.
             scheduler.start(paused=True)
             try:
                 now = timezone.now()
                 make_missing_tasks(now=now)
-                reconcile(scheduler, now=now, catch_up=True)
+                if watch is not None:
+                    ledger.close_dead(watch.living(), leadership, now=now)
+                reconcile(scheduler, leadership, now=now, catch_up=True)
             except BaseException:
                 scheduler.shutdown()
                 raise
@@ -62,16 +62,35 @@ def start_scheduler(leadership: Leadership | None = None) -> None:
     logger.info("the scheduler is started")
 
 
+def catch_up_after_outage(leadership: Leadership, *, now: datetime) -> None:
+    """Run once, of each task, the newest slot that nobody began while nothing could be begun.
+
+    To be called when the lease is sure again or the database answers again, and as often as one
+    likes: what was begun, is on its way or is on record is left as it is. The slots before the
+    newest one are noted as missed, the last MOST_MISSED of a task at most; where the run before
+    still goes on, the newest one is noted as skipped.
+
+    The scheduler's own thread does the same before it looks again after a time in which it could
+    not, so that APScheduler does not take the newest slot for a misfire. Raise LeaseLost when
+    another leads, DatabaseError when the database is away (again).
+    """
+    for scheduler, _, _ in _running[:1]:
+        _catch_up(scheduler, leadership, now)
+
+
 def look_after(leadership: Leadership, process: Process, watch: Watch) -> None:
     """Do what a leader does all the time; to be called every LOOK_SECONDS.
 
     Show that it lives, apply what people changed or asked for, close the runs of the dead. Raise
     LeaseLost when another leads, DatabaseError when the database is away.
     """
+    if not leadership.held.is_sure and not leadership.held.beat():
+        # It slept, or was cut off, and woke up in the middle of a turn: nothing more is written.
+        raise LeaseLost("another process leads since this one did not show that it lives")
     now = timezone.now()
     process.beat(leads=True, now=now)
     for scheduler, _, _ in _running[:1]:
-        reconcile(scheduler, now=now)
+        reconcile(scheduler, leadership, now=now)
     ledger.close_dead(watch.living(), leadership, now=now)
     watch.bury()
 
@@ -106,6 +125,20 @@ def is_scheduler_alive() -> bool:
         scheduler.is_alive and not leadership.held.lost.is_set()
         for scheduler, leadership, _ in _running[:1]
     )
+
+
+def _catch_up(scheduler: Scheduler, leadership: Leadership, now: datetime) -> None:
+    with scheduler.at_rest():
+        reconcile(scheduler, leadership, now=now, catch_up=True)
+
+
+def _make_scheduler(leadership: Leadership) -> Scheduler:
+    scheduler = Scheduler(
+        may_begin=lambda: leadership.held.is_sure,
+        catch_up=lambda: _catch_up(scheduler, leadership, timezone.now()),
+    )
+    scheduler.add_listener(dispatch.note_unbegun, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    return scheduler
 
 
 @contextmanager

@@ -4,13 +4,23 @@ from typing import Any
 
 from django import template
 from django.contrib import admin
+from django.http import HttpRequest
 from django.template import Context
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from scanner.models import ScheduledTask
-from scanner.scheduler_board import scheduler_health
+from scanner.models import ScanRun, ScheduledTask
+from scanner.scheduler_board import Reason, scheduler_health
 
 register = template.Library()
+
+_PLACES = {
+    (ScheduledTask, True): _("The list of tasks"),
+    (ScheduledTask, False): _("The task"),
+    (ScanRun, True): _("The list of runs"),
+    (ScanRun, False): _("The run"),
+}
 
 
 @register.inclusion_tag("scanner/admin/scheduler_alarm.html", takes_context=True)
@@ -19,8 +29,19 @@ def scheduler_alarm(context: Context) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not admin.site.has_permission(request):
         return {}
-    page = admin.site.get_model_admin(ScheduledTask)
-    return {
-        "reasons": scheduler_health(now=timezone.now()).reasons,
-        "may_see_tasks": page.has_view_or_change_permission(request),
-    }
+    reasons = scheduler_health(now=timezone.now()).reasons
+    return {"reasons": [_reason(one, request) for one in reasons]}
+
+
+def _reason(reason: Reason, request: HttpRequest) -> dict[str, Any]:
+    """Give what is wrong, and the way to where more of it is seen for those who may go there."""
+    found: dict[str, Any] = {"words": reason.words}
+    if admin.site.get_model_admin(reason.about).has_view_or_change_permission(request):
+        meta = reason.about._meta
+        page = f"admin:{meta.app_label}_{meta.model_name}"
+        if reason.key is None:
+            found["url"] = reverse(f"{page}_changelist")
+        else:
+            found["url"] = reverse(f"{page}_change", args=[reason.key])
+        found["place"] = _PLACES[reason.about, reason.key is None]
+    return found

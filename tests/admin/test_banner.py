@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from scanner.models import ExpectedBackupJob, Lease, ScanRun, ScheduledTask
 from tests.admin.rows import LIST, MODELS, staff, write
-from tests.schedule_rows import make_all_well
+from tests.schedule_rows import make_all_well, make_scan, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def html(client: Client, url: str) -> str:
 
 
 def alarm(page: str) -> str:
-    found = re.search(r'<div id="scheduler-alarm".*?</a>', page, re.DOTALL)
+    found = re.search(r'<div id="scheduler-alarm".*?</ul>', page, re.DOTALL)
     assert found is not None
     return found[0]
 
@@ -112,6 +112,31 @@ def test_who_may_see_no_task_is_told_without_the_way_to_them(client: Client) -> 
     page = html(client, "/admin/")
     assert ALARM in page
     assert TASKS not in page
+
+
+def test_each_reason_leads_to_where_more_of_it_is_seen(client: Client) -> None:
+    now = timezone.now()
+    make_all_well(now)
+    Lease.objects.update(holder="")
+    prune = make_task("prune", last_outcome="failed")
+    for _ in range(2):
+        scan = make_scan(now - timedelta(hours=1), outcome="incomplete", findings=["<i>unread</i>"])
+    runs = LIST.format(ScanRun)
+    ways = [
+        ("No scheduler leads", TASKS, "The list of tasks"),
+        ("more than two intervals ago", runs, "The list of runs"),
+        ("&lt;i&gt;unread&lt;/i&gt;", f"{runs}{scan.pk}/change/", "The run"),
+        ("“prune” has failed", f"{TASKS}{prune.pk}/change/", "The task"),
+    ]
+    user = staff("view_scheduledtask", "view_scanrun")
+    client.force_login(user)
+    shown = re.findall(r"<li>(.*?)</li>", alarm(html(client, "/admin/")), re.DOTALL)
+    for (words, url, place), reason in zip(ways, shown, strict=True):
+        assert words in reason
+        assert f'<a href="{url}">{place}</a>' in reason
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_scanrun"))
+    shown = re.findall(r"<li>(.*?)</li>", alarm(html(client, "/admin/")), re.DOTALL)
+    assert ["<a " in reason for reason in shown] == [True, False, False, True]
 
 
 def test_the_alarm_costs_a_page_three_statements(admin_client: Client) -> None:

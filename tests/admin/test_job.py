@@ -46,7 +46,7 @@ def names(client: Client, query: str) -> list[str]:
 
 
 def switch(client: Client, job: ExpectedBackupJob, active: str, query: str = "") -> Any:
-    return client.post(page_of(job, "switch") + query, {"active": active})
+    return client.post(page_of(job, "switch") + query, {"on": active})
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def test_the_switch_in_the_list_pauses_a_job_and_starts_it_again(admin_client: C
     assert 'role="switch"' in row[0]
     assert 'aria-checked="true"' in row[0]
     assert f'formaction="{page_of(job, "switch")}"' in row[0]
-    assert 'name="active" value="0"' in row[0]
+    assert 'name="on" value="0"' in row[0]
 
     switch(admin_client, job, "0")
     paused = ExpectedBackupJob.objects.get()
@@ -173,7 +173,7 @@ def test_the_switch_leads_back_to_the_list_as_it_was(admin_client: Client) -> No
     page = html(admin_client, f"{JOBS}?city=DOUALA&p=1")
     action = re.search(r'formaction="([^"]*)"', page)
     assert action is not None
-    response = admin_client.post(action[1].replace("&amp;", "&"), {"active": "0"})
+    response = admin_client.post(action[1].replace("&amp;", "&"), {"on": "0"})
     assert response["Location"] == f"{JOBS}?city=DOUALA&p=1#job-{job.pk}"
 
 
@@ -211,7 +211,7 @@ def test_the_switch_of_a_job_that_is_gone_is_not_found(admin_client: Client) -> 
     job = make_job()
     url = page_of(job, "switch")
     job.delete()
-    assert admin_client.post(url, {"active": "0"}).status_code == 404
+    assert admin_client.post(url, {"on": "0"}).status_code == 404
 
 
 def test_the_switch_is_safe_from_other_sites() -> None:
@@ -221,7 +221,7 @@ def test_the_switch_is_safe_from_other_sites() -> None:
     assert switch(client, job, "0").status_code == 403
     token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', html(client, JOBS))
     assert token is not None
-    form = {"active": "0", "csrfmiddlewaretoken": token[1]}
+    form = {"on": "0", "csrfmiddlewaretoken": token[1]}
     assert client.post(page_of(job, "switch"), form).status_code == 302
 
 

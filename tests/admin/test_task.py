@@ -3,16 +3,23 @@
 import re
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.staticfiles import finders
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
+from scanner import agenda
+from scanner.admin.task_facts import PURPOSES
 from scanner.models import ScheduledTask, TaskRequest, TaskRun
+from scanner.scheduling.tasks import TASKS as TASKS_OF_THE_PROGRAM
 from tests.admin.rows import LIST, staff
 from tests.scanning import NOW
 from tests.schedule_rows import (
@@ -30,6 +37,7 @@ pytestmark = pytest.mark.django_db
 TASKS = LIST.format(ScheduledTask)
 SCRIPT = "<script>alert(1)</script>"
 FIELDS = {
+    "version": "1",
     "enabled": "on",
     "interval_minutes": "",
     "cron": "",
@@ -72,8 +80,9 @@ def statements(client: Client, url: str) -> int:
 
 def test_the_list_tells_when_each_task_runs_and_how_it_went(admin_client: Client) -> None:
     task = make_all_well()
+    soon = timezone.now() + 15 * MINUTE
     ScheduledTask.objects.update(
-        next_run_at=NOW + 15 * MINUTE,
+        next_run_at=soon,
         last_outcome="ok",
         retry_at=NOW + MINUTE,
         retry_attempt=2,
@@ -83,9 +92,9 @@ def test_the_list_tells_when_each_task_runs_and_how_it_went(admin_client: Client
     page = html(admin_client, TASKS)
     assert cells(page, "name") == ["scan"]
     assert cells(page, "schedule") == ["every 15 minutes"]
-    assert cells(page, "next_run") == ["2026-03-02 12:15"]
+    assert cells(page, "next_run") == [f"{soon:%Y-%m-%d %H:%M}"]
     assert cells(page, "last_run") == ["2026-03-02 12:00 failed"]
-    assert cells(page, "outcome") == ["ok"]
+    assert cells(page, "outcome") == []  # while a retry waits it would contradict the last run
     assert cells(page, "mean") == ["15.0 s"]
     assert cells(page, "longest") == ["20.0 s"]
     assert cells(page, "retry") == ["2026-03-02 12:01 (attempt 2)"]
@@ -96,8 +105,48 @@ def test_a_task_that_never_ran_has_nothing_to_tell(admin_client: Client) -> None
     page = html(admin_client, TASKS)
     assert cells(page, "schedule") == ["every day at 04:15 (UTC)"]
     assert cells(page, "next_run") == ["paused"]
-    for column in ("last_run", "outcome", "mean", "longest", "retry"):
+    for column in ("last_run", "mean", "longest", "retry"):
         assert cells(page, column) == ["—"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"enabled": False}, "paused"),
+        ({"version": 2}, "not yet in force"),
+        ({}, "overdue since 2026-03-02 12:00"),
+    ],
+)
+def test_a_next_run_that_will_not_be_kept_is_not_promised(
+    admin_client: Client, fields: dict[str, Any], told: str
+) -> None:
+    task = make_task(next_run_at=NOW, **fields)
+    assert cells(html(admin_client, TASKS), "next_run") == [told]
+    assert f"Next run {told}" in text(part(admin_client, task, "task-state"))
+
+
+def test_runs_are_shown_to_those_who_may_see_them(client: Client) -> None:
+    task = make_task()
+    request = TaskRequest.objects.create(task=task, requested_at=NOW, taken_at=NOW)
+    make_run(task, outcome="failed", error="no disk", request=request, scan_run=make_scan())
+    user = staff("view_scheduledtask", "view_taskrun", "view_scanrun")
+    client.force_login(user)
+
+    def seen() -> tuple[bool, ...]:
+        listed, page = html(client, TASKS), html(client, page_of(task))
+        assert "Asked for at 2026-03-02 12:00 : failed" in text(part(client, task, "task-state"))
+        return (
+            cells(listed, "last_run") != [],
+            "no disk" in page,
+            "/taskrun/" in page,
+            "/scanrun/" in page,
+        )
+
+    assert seen() == (True, True, True, True)
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_scanrun"))
+    assert seen() == (True, True, True, False)
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_taskrun"))
+    assert seen() == (False, False, False, False)
 
 
 def test_above_the_list_stands_the_state_of_the_scheduler(admin_client: Client) -> None:
@@ -228,10 +277,11 @@ def test_a_changed_schedule_is_stored_for_the_scheduler_to_see(admin_client: Cli
         ("time_zone", "Africa/Atlantis", "is unknown"),
         ("time_zone", "../etc/passwd", "is unknown"),
         ("misfire_grace_seconds", "-1", "greater than or equal to 0"),
-        ("misfire_grace_seconds", "9" * 12, "less than or equal to 2678400"),
+        ("misfire_grace_seconds", "2678401", "expected at most 2678400"),
         ("retries", "", "This field is required."),
-        ("retries", "21", "less than or equal to 20"),
-        ("backoff_seconds", "86401", "less than or equal to 86400"),
+        ("version", "", "This field is required."),
+        ("retries", "21", "expected at most 20"),
+        ("backoff_seconds", "86401", "expected at most 86400"),
     ],
 )
 def test_what_cannot_be_followed_is_said_beside_the_field(
@@ -245,6 +295,69 @@ def test_what_cannot_be_followed_is_said_beside_the_field(
     assert error in said[field][0]
     task.refresh_from_db()
     assert task.version == 1
+
+
+def test_a_form_that_others_have_overtaken_is_not_saved(admin_client: Client) -> None:
+    task = make_task()
+    field = re.search(
+        r'<input type="hidden" name="version"[^>]*>', html(admin_client, page_of(task))
+    )
+    assert field is not None
+    assert 'value="1"' in field[0]
+    switch(admin_client, task, "0")
+    response = admin_client.post(page_of(task), {**FIELDS, "retries": "5"})
+    [error] = response.context["adminform"].form.non_field_errors()
+    assert "was changed meanwhile" in error
+    assert "was changed meanwhile" in response.content.decode()
+    task.refresh_from_db()
+    assert (task.enabled, task.retries, task.version) == (False, 2, 2)
+    form = {**FIELDS, "version": "2", "enabled": ""}
+    assert admin_client.post(page_of(task), {**form, "retries": "5"}).status_code == 302
+    task.refresh_from_db()
+    assert (task.enabled, task.retries, task.version) == (False, 5, 3)
+
+
+def test_the_form_says_what_its_blanks_mean(admin_client: Client, settings: Settings) -> None:
+    settings.SCANNER_INTERVAL_MINUTES = 20
+    scan = html(admin_client, page_of(make_task()))
+    assert "as the setting SCANNER_INTERVAL_MINUTES says, every 20 minutes." in scan
+    prune = html(admin_client, page_of(make_task("prune")))
+    assert "Blank, without a cron expression: every day at 04:15 (UTC)." in prune
+    assert "SCANNER_INTERVAL_MINUTES" not in prune
+
+
+def test_each_task_says_what_it_does(admin_client: Client) -> None:
+    assert PURPOSES.keys() == TASKS_OF_THE_PROGRAM.keys()
+    for name, purpose in PURPOSES.items():
+        assert str(purpose) in html(admin_client, page_of(make_task(name)))
+
+
+def test_what_is_refused_is_not_shown_as_the_state(admin_client: Client) -> None:
+    task = make_task(interval_minutes=30)
+    form = {**FIELDS, "interval_minutes": "5", "cron": "61 * * * *"}
+    page = text(admin_client.post(page_of(task), form).content.decode())
+    assert "Schedule every 30 minutes" in page
+
+
+def test_a_paused_task_has_no_next_slots(admin_client: Client) -> None:
+    task = make_task(interval_minutes=24 * 60)
+    tomorrow = f"{timezone.now() + timedelta(days=1):%Y-%m-%d} 00:00"
+    assert tomorrow in text(html(admin_client, page_of(task)))
+    ScheduledTask.objects.update(enabled=False)
+    assert tomorrow not in text(html(admin_client, page_of(task)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("misfire_grace_seconds", 2678401), ("retries", 21), ("backoff_seconds", 86401)],
+)
+def test_the_bounds_hold_for_whoever_changes_a_task(field: str, value: int) -> None:
+    task = make_task()
+    setattr(task, field, value - 1)
+    agenda.save(task, now=NOW)
+    setattr(task, field, value)
+    with pytest.raises(ValidationError, match="expected at most"):
+        agenda.save(task, now=NOW)
 
 
 def test_an_interval_and_a_cron_expression_exclude_each_other(admin_client: Client) -> None:
@@ -317,15 +430,12 @@ def part(client: Client, task: ScheduledTask, identity: str) -> str:
     """Give the tag and the content of a part of the task's page that is looked at again."""
     page = html(client, page_of(task))
     start = page.index(f'id="{identity}"')
-    ends = {"task-request": "<form", "task-runs": "</section>"}
-    # The part's own form comes first; the form of the page ends it.
-    skip = page.index("</form>", start) if identity == "task-request" else start
-    return page[start : page.index(ends[identity], skip)]
+    return page[start : page.index("</section>", start)]
 
 
 def test_run_now_leaves_a_request_and_shows_the_task(admin_client: Client) -> None:
     task = make_task()
-    assert "Asked for" not in part(admin_client, task, "task-request")
+    assert "Asked for" not in part(admin_client, task, "task-state")
     response = admin_client.post(page_of(task, "run"))
     assert response.status_code == 302
     assert response["Location"] == page_of(task)
@@ -339,30 +449,110 @@ def test_the_page_of_a_task_tells_what_becomes_of_the_request(admin_client: Clie
     admin_client.post(page_of(task, "run"))
     request = TaskRequest.objects.get()
 
-    waiting = part(admin_client, task, "task-request")
+    waiting = part(admin_client, task, "task-state")
     assert 'data-live="pending"' in waiting
     assert "by admin: waiting" in text(waiting)
 
     TaskRequest.objects.update(taken_at=NOW)
     run = make_run(task, outcome="running", cause="request", request=request)
-    running = part(admin_client, task, "task-request")
+    running = part(admin_client, task, "task-state")
     assert 'data-live="pending"' in running
     assert "by admin: running" in text(running)
     assert f"/admin/scanner/taskrun/{run.pk}/change/" in running
 
     scan = make_scan()
     TaskRun.objects.update(outcome="ok", finished_at=NOW + 3 * MINUTE, scan_run=scan)
-    done = part(admin_client, task, "task-request")
+    done = part(admin_client, task, "task-state")
     assert 'data-live="done"' in done
     assert "by admin: ok 3 min 0 s" in text(done)
     assert f"/admin/scanner/taskrun/{run.pk}/change/" in done
     assert f"/admin/scanner/scanrun/{scan.pk}/change/" in done
 
 
+def test_a_request_is_not_done_while_it_is_tried_again(admin_client: Client) -> None:
+    task = make_task()
+    request = TaskRequest.objects.create(task=task, requested_at=NOW, taken_at=NOW)
+    first = make_run(task, outcome="failed", cause="request", request=request)
+    waits = {"retry_at": NOW + MINUTE, "retry_attempt": 2, "retry_slot": first.scheduled_for}
+    ScheduledTask.objects.update(**waits)
+    state = part(admin_client, task, "task-state")
+    assert 'data-live="pending"' in state
+    again = "tried again at 2026-03-02 12:01 (attempt 2)"
+    assert f"Asked for at 2026-03-02 12:00 : failed 2.0 s {again} the run" in text(state)
+
+    ScheduledTask.objects.update(retry_at=None)
+    make_run(task, NOW + MINUTE)  # of the schedule
+    second = make_run(
+        task, NOW + MINUTE, 9, "ok", scheduled_for=first.scheduled_for, attempt=2, cause="retry"
+    )
+    state = part(admin_client, task, "task-state")
+    assert 'data-live="done"' in state
+    assert "Asked for at 2026-03-02 12:00 : ok 9.0 s the run" in text(state)
+    assert f"/admin/scanner/taskrun/{second.pk}/change/" in state
+
+
+@pytest.mark.parametrize(
+    ("fields", "live"),
+    [
+        ({}, "done"),
+        ({"version": 2}, "pending"),
+        ({"retry_at": NOW, "retry_attempt": 2, "retry_slot": NOW}, "pending"),
+        ({"name": "of the past", "interval_minutes": 5, "version": 2}, "done"),
+    ],
+)
+def test_the_page_looks_again_while_something_is_about_to_change(
+    admin_client: Client, fields: dict[str, Any], live: str
+) -> None:
+    task = make_task(**fields)
+    for identity in ("task-state", "task-runs"):
+        assert f'data-live="{live}"' in part(admin_client, task, identity)
+
+
+def test_the_state_is_told_by_what_is_looked_at_again(admin_client: Client) -> None:
+    soon = timezone.now() + MINUTE
+    task = make_task(version=2, next_run_at=soon, last_outcome="ok")
+    make_run(task, NOW, 20, "failed")
+    before = text(part(admin_client, task, "task-state"))
+    assert "In force not yet: the leading scheduler takes it over" in before
+    assert "Next run not yet in force" in before
+    ScheduledTask.objects.update(applied_version=2)
+    after = text(part(admin_client, task, "task-state"))
+    assert "Schedule every 15 minutes" in after
+    assert "In force yes" in after
+    assert f"Next run {soon:%Y-%m-%d %H:%M}" in after
+    assert "Last run 2026-03-02 12:00 failed" in after
+    assert "Settled outcome (after retries) ok" in after
+    assert "Mean duration 20.0 s Longest 20.0 s" in after
+    # Nothing of it stands elsewhere on the page, where it would grow old.
+    page = html(admin_client, page_of(task))
+    assert [page.count(f"<dt>{name}</dt>") for name in ("Next run", "Last run", "In force")] == [
+        1
+    ] * 3
+    assert "field-next_run" not in page
+
+
+def test_what_the_script_looks_for_is_on_the_page(admin_client: Client) -> None:
+    page = html(admin_client, page_of(make_task(version=2)))
+    found = finders.find("scanner/look_again.js")
+    assert isinstance(found, str)
+    script = Path(found).read_text()
+    assert """querySelector('[data-live="pending"]')""" in script
+    assert 'querySelectorAll("[data-live]")' in script
+    assert "getElementById(part.id)" in script
+    live = re.findall(r'<\w+ id="([\w-]+)"[^>]*data-live="pending"', page)
+    assert live == ["task-state", "task-runs"]
+    assert page.count("data-live=") == len(live)
+    assert all(page.count(f'id="{identity}"') == 1 for identity in live)
+    # Were a form within, what is half filled in would be lost with each look.
+    for identity in live:
+        start = page.index(f'id="{identity}"')
+        assert "<form" not in page[start : page.index("</section>", start)]
+
+
 def test_a_request_that_began_nothing_is_not_waited_for(admin_client: Client) -> None:
     task = make_task()
     TaskRequest.objects.create(task=task, requested_at=NOW, taken_at=NOW)
-    shown = part(admin_client, task, "task-request")
+    shown = part(admin_client, task, "task-state")
     assert 'data-live="done"' in shown
     assert "not begun" in text(shown)
 

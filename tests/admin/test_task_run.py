@@ -7,7 +7,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
+from scanner.admin.task_run import last_line
 from scanner.models import TaskRequest, TaskRun
 from tests.admin.rows import LIST, staff
 from tests.scanning import NOW
@@ -64,9 +66,46 @@ def test_a_query_that_makes_no_sense_is_no_error(admin_client: Client, query: st
 def test_the_list_tells_the_line_of_an_error_that_says_what_it_is(admin_client: Client) -> None:
     make_run(make_task(), outcome="failed", error=TRACEBACK)
     page = html(admin_client, RUNS)
-    assert "scanner.errors.DepositRootUnavailable: no disk &lt;script&gt;" in page
+    assert "DepositRootUnavailable: no disk &lt;script&gt;" in page
+    assert "scanner.errors" not in page
     assert "Traceback" not in page
     assert SCRIPT not in page
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        ("Traceback\nscanner.errors.VaultFull: no space\n", "VaultFull: no space"),
+        ("ValueError: a.b.C: what it is", "ValueError: a.b.C: what it is"),
+        ("django.db.utils.OperationalError", "django.db.utils.OperationalError"),
+        ("the run before still goes on", "the run before still goes on"),
+        ("a.B: " + "x" * 297, "B: " + "x" * 297),
+        ("a.B: " + "x" * 298, "B: " + "x" * 296 + "…"),
+        ("", ""),
+    ],
+)
+def test_the_line_is_short_and_still_says_what_to_do(error: str, line: str) -> None:
+    assert last_line(error) == line
+
+
+def test_a_run_is_called_after_its_task_and_its_time_here(
+    admin_client: Client, settings: Settings
+) -> None:
+    settings.TIME_ZONE = "Africa/Douala"
+    run = make_run(make_task())
+    assert str(run) == f"#{run.pk} scan 2026-03-02 13:00"
+    assert str(run) in html(admin_client, page_of(run))
+
+
+def test_the_scan_of_a_run_is_shown_to_those_who_may_see_scans(client: Client) -> None:
+    run = make_run(make_task(), scan_run=make_scan())
+    user = staff("view_taskrun", "view_scanrun")
+    client.force_login(user)
+    assert "/scanrun/" in html(client, page_of(run))
+    user.user_permissions.remove(*user.user_permissions.filter(codename="view_scanrun"))
+    page = html(client, page_of(run))
+    assert "/scanrun/" not in page
+    assert "host-a" in page
 
 
 def test_one_run_tells_all_of_it(admin_client: Client) -> None:

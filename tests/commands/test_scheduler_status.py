@@ -103,7 +103,8 @@ def test_people_are_told_in_words(settings: Settings, capsys: pytest.CaptureFixt
     now = timezone.now()
     make_all_well(now)
     make_standby(now)
-    ScheduledTask.objects.update(last_outcome="failed")
+    soon = now + MINUTE
+    ScheduledTask.objects.update(last_outcome="ok", next_run_at=soon)
     settings.TIME_ZONE = "Africa/Douala"
     assert status() == 0
     words = capsys.readouterr().out
@@ -113,16 +114,59 @@ def test_people_are_told_in_words(settings: Settings, capsys: pytest.CaptureFixt
     assert "Standing by: process 12 on host-b\n" in words
     assert f"Last good scan: {local:%Y-%m-%d %H:%M:%S}\n" in words
     [row] = [line for line in words.splitlines() if line.startswith("scan ")]
-    assert row.split() == ["scan", "yes", "every", "15", "minutes", "failed"]
+    at = f"{soon + timedelta(hours=1):%Y-%m-%d %H:%M:%S}"
+    assert row.split() == ["scan", "yes", "every", "15", "minutes", *at.split(), "ok"]
 
 
 def test_people_are_told_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert status() == 1
     words = capsys.readouterr().out
-    assert words.startswith("Not well:\n- No scheduler leads")
-    assert "manage.py runapscheduler" in words
+    first, _, rest = words.partition("\n")
+    assert first.startswith("Not well: No scheduler leads")
+    assert "manage.py runapscheduler; No scan of all agents has gone well yet" in first
+    assert "No scheduler leads" not in rest
     assert "Standing by: nobody\n" in words
     assert "Last good scan: none\n" in words
+
+
+def test_a_task_that_failed_for_good_is_not_well(capsys: pytest.CaptureFixture[str]) -> None:
+    make_all_well(timezone.now())
+    make_task("prune", last_outcome="failed")
+    assert status() == 1
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith("Not well: The task “prune” has failed")
+    assert status("--json") == 1
+    [reason] = json.loads(capsys.readouterr().out)["reasons"]
+    assert reason.startswith("The task “prune” has failed")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"enabled": False}, "paused"),
+        ({"version": 2}, "not yet in force"),
+        ({}, "overdue since 2026-03-02 12:00:00"),
+    ],
+)
+def test_a_next_run_that_will_not_be_kept_is_none(
+    fields: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_task("prune", next_run_at=NOW, **fields)
+    status()
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("prune ")]
+    assert words in row
+    status("--json")
+    [task] = json.loads(capsys.readouterr().out)["tasks"]
+    assert task["next_run"] is None
+
+
+def test_a_wrong_number_among_the_settings_is_a_reason(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_all_well(timezone.now())
+    settings.SCANNER_INTERVAL_MINUTES = 0
+    assert status() == 1
+    assert "Not well: SCANNER_INTERVAL_MINUTES: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("count", [1, 40])

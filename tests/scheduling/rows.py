@@ -7,8 +7,7 @@ from uuid import uuid4
 from scanner.lease import Candidate
 from scanner.models import ScheduledTask, TaskRun
 from scanner.scheduling import ledger
-from scanner.scheduling.leadership import LEASE, Leadership
-from scanner.scheduling.ledger import Order
+from scanner.scheduling.leadership import LEASE, Leadership, Order
 
 SLOT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 NOW = SLOT + timedelta(minutes=7, seconds=30)

@@ -17,11 +17,14 @@ def main() -> None:
     parser.add_argument("--patience", type=float, help="how long a stop waits for what runs")
     parser.add_argument("--gate", type=Path, help="scans wait while there is a file `shut` in it")
     parser.add_argument("--each-second", action="store_true", help="a scan each second")
+    parser.add_argument("--hasty", action="store_true", help="SQLite waits a second for a lock")
     options = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backupmonitor.settings")
     django.setup()
     if options.quick:
         hurry()
+    if options.hasty:
+        be_hasty()
     if options.patience is not None:
         be_patient(options.patience)
     if options.gate is not None:
@@ -40,6 +43,14 @@ def hurry() -> None:
     lease.MARGIN = 0.75
     lease.DATABASE_TIMEOUT = 0.5
     ledger.SETTLED = ledger.SETTLED / 10
+
+
+def be_hasty() -> None:
+    from django.db import connection
+
+    from scanner import checks
+
+    connection.settings_dict["OPTIONS"]["timeout"] = checks.SQLITE_LEAST_TIMEOUT_SECONDS = 1
 
 
 def be_patient(seconds: float) -> None:

@@ -39,6 +39,7 @@ class Simulation:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
         self.now = now
+        self.is_away = False  # the database, as far as the scheduler's own thread sees
         self.work: Callable[[Sequence[str]], Result] = lambda _: Result()
         self._submitted = self._ended = 0
         self._lives: list[tuple[Scheduler, Leadership]] = []
@@ -65,7 +66,10 @@ class Simulation:
         leadership = Leadership(held, uuid4())
         ledger.close_dead((), leadership, now=self.now)
         dispatch.lead(leadership)
-        scheduler = Scheduler()
+        scheduler = Scheduler(
+            lambda: not self.is_away,
+            lambda: reconcile(scheduler, leadership, now=self.now, catch_up=True),
+        )
         scheduler.add_listener(dispatch.note_unbegun, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
         scheduler.start(paused=True)
         # After the listeners of the job store: when these are called, the others have been.
@@ -73,7 +77,7 @@ class Simulation:
         scheduler.add_listener(self._note_ended, _ENDED)
         self._lives.append((scheduler, leadership))
         make_missing_tasks(now=self.now)
-        reconcile(scheduler, now=self.now, catch_up=True)
+        reconcile(scheduler, leadership, now=self.now, catch_up=True)
         self.fire()
 
     def fire(self, *, wait: bool = True) -> None:
@@ -86,7 +90,7 @@ class Simulation:
 
     def look(self, *, wait: bool = True) -> None:
         """Do what the leader's control loop does, then `fire`."""
-        reconcile(self.scheduler, now=self.now)
+        reconcile(self.scheduler, self.leadership, now=self.now)
         ledger.close_dead((), self.leadership, now=self.now)
         self.fire(wait=wait)
 

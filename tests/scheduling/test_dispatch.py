@@ -7,34 +7,36 @@ from typing import Any
 
 import pytest
 from apscheduler.events import (
+    EVENT_JOB_EXECUTED,
     EVENT_JOB_MAX_INSTANCES,
     EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
     JobExecutionEvent,
     JobSubmissionEvent,
 )
 from django.db import DataError, InterfaceError, OperationalError
 from django.utils import timezone
-from django_apscheduler.models import DjangoJobExecution
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scanner import lease, pruning
 from scanner.errors import LeaseLost
 from scanner.models import ScanRun, ScheduledTask, TaskRequest, TaskRun
 from scanner.scheduling import dispatch, engine, ledger
 from scanner.scheduling.dispatch import note_unbegun
-from scanner.scheduling.engine import ONCE, STORE, fired_for
-from scanner.scheduling.leadership import Leadership
+from scanner.scheduling.engine import NOT_BEGUN, ONCE, STORE, JobStore, Scheduler, fired_for
+from scanner.scheduling.leadership import Leadership, Order
 from scanner.scheduling.slots import Slots
 from scanner.scheduling.tasks import TASKS, Result, Task, run_scanner_job
 from tests.scheduling.rows import MINUTE, NOW, QUARTER, SECOND, SLOT, depose, make_task, runs
 from tests.scheduling.simulation import Simulation
-from tests.scheduling.threads import Gate
+from tests.scheduling.threads import Gate, eventually
 
 
-def fire(*arguments: Any, at: datetime = SLOT, **named: Any) -> None:
-    """Call what a stored job calls, as the library does at that time."""
+def fire(*arguments: Any, at: datetime = SLOT, **named: Any) -> object:
+    """Call what a stored job calls, as the library does at that time; give what it gives."""
     token = fired_for.set(at)
     try:
-        dispatch.dispatch(*arguments, **named)
+        return dispatch.dispatch(*arguments, **named)
     finally:
         fired_for.reset(token)
 
@@ -69,7 +71,7 @@ def test_a_process_that_does_not_lead_begins_nothing(
     done: list[Sequence[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     make_task()
-    fire("scan")
+    assert fire("scan") is NOT_BEGUN
     assert (done, runs()) == ([], [])
     assert "this process does not lead" in caplog.text
 
@@ -107,10 +109,10 @@ def test_a_paused_or_begun_slot_is_not_begun(
 ) -> None:
     caplog.set_level(logging.INFO)
     make_task()
-    fire("scan")
-    fire("scan")
+    assert fire("scan") is None
+    assert fire("scan") is NOT_BEGUN
     ScheduledTask.objects.update(enabled=False)
-    fire("scan", at=QUARTER)
+    assert fire("scan", at=QUARTER) is NOT_BEGUN
     assert len(done) == 1
     assert caplog.text.count("is not begun: paused, or begun already") == 2
 
@@ -298,6 +300,68 @@ def test_a_run_whose_end_cannot_be_told_is_closed_by_the_next_look(
     assert ledger.close_dead((), leadership, now=timezone.now()) == [TaskRun.objects.get()]
 
 
+def test_an_order_is_known_from_before_its_claim_until_it_is_done(
+    leadership: Leadership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task()
+    known: list[set[Order]] = []
+    work(monkeypatch, lambda _: known.append(set(leadership.orders)))
+    claim = ledger.claim
+
+    def look_and_claim(*arguments: Any, **named: Any) -> TaskRun | None:
+        known.append(set(leadership.orders))
+        return claim(*arguments, **named)
+
+    monkeypatch.setattr(ledger, "claim", look_and_claim)
+    fire("scan", SLOT, "catch_up", at=NOW)
+    assert known == [{Order("scan", SLOT, NOW, TaskRun.Cause.CATCH_UP)}] * 2
+    assert leadership.orders == set()
+    work(monkeypatch, fail)
+    with pytest.raises(RuntimeError):
+        fire("scan", at=QUARTER)
+    assert leadership.orders == set()
+
+
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_slot_that_waits_for_the_database_is_not_skipped_when_it_is_looked_at_again(
+    simulation: Simulation,
+    monkeypatch: pytest.MonkeyPatch,
+    is_behind: bool,
+) -> None:
+    """Neither by the look itself, nor by the catching up that comes before it."""
+    simulation.start()
+    gate, claim, update_job = Gate(), ledger.claim, JobStore.update_job
+    failures: list[datetime] = []
+
+    def wait_and_claim(*arguments: Any, **named: Any) -> TaskRun | None:
+        gate.pass_through()
+        return claim(*arguments, **named)
+
+    def fail_once(store: JobStore, job: Any) -> None:
+        if not failures:
+            failures.append(simulation.now)
+            raise OperationalError("away")
+        update_job(store, job)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(ledger, "claim", wait_and_claim)
+        outage.setattr(JobStore, "update_job", fail_once)
+        simulation.now = QUARTER
+        simulation.look(wait=False)
+        gate.wait_until_reached()
+        simulation.now += 2 * SECOND
+        assert simulation.scheduler.is_behind
+        simulation.scheduler.is_behind = is_behind
+        simulation.fire(wait=False)
+        gate.open()
+        eventually(lambda: runs()[1:] == [("12:15", 1, "schedule", "ok")])
+    assert failures == [QUARTER]
+    eventually(lambda: executions()[1:] == [("12:15", "Executed", None)])
+    simulation.now = QUARTER + 15 * MINUTE
+    simulation.look(wait=False)
+    eventually(lambda: runs()[2:] == [("12:30", 1, "schedule", "ok")])
+
+
 def test_an_ending_process_waits_for_no_database(
     leadership: Leadership, monkeypatch: pytest.MonkeyPatch, done: list[Sequence[str]]
 ) -> None:
@@ -399,6 +463,39 @@ def test_a_slot_that_comes_while_the_last_run_goes_on_is_skipped(simulation: Sim
     simulation.fire()
     assert runs()[1:] == [("12:15", 1, "schedule", "ok"), ("12:30", 1, "schedule", "skipped")]
     assert [status for _, status, _ in executions()[1:]] == ["Executed", "Max instances!"]
+
+
+def test_a_slot_that_was_not_begun_leaves_no_execution(simulation: Simulation) -> None:
+    simulation.start()
+    before = executions()
+    ScheduledTask.objects.update(enabled=False)  # the job store does not know it yet
+    simulation.now = QUARTER
+    simulation.fire()
+    assert executions() == before
+
+
+def test_a_slot_that_was_not_begun_leaves_no_execution_whichever_is_told_first(
+    idle_scheduler: Scheduler,
+) -> None:
+    DjangoJob.objects.create(id="scan", job_state=b"")
+    ended = JobExecutionEvent(EVENT_JOB_EXECUTED, "scan", STORE, SLOT, retval=NOT_BEGUN)
+    submitted = JobSubmissionEvent(EVENT_JOB_SUBMITTED, "scan", STORE, [SLOT])
+    assert idle_scheduler.running
+    for events in ((submitted, ended), (ended, submitted), (submitted, ended)):
+        for event in events:
+            idle_scheduler._dispatch_event(event)
+        assert executions() == []
+    idle_scheduler._dispatch_event(submitted)
+    assert executions() == [("12:00", "Started execution", None)]
+
+
+def test_what_a_former_leader_did_not_begin_is_no_error_on_record(simulation: Simulation) -> None:
+    simulation.start()
+    depose()
+    simulation.now = QUARTER
+    simulation.fire()
+    assert executions()[1:] == [("12:15", "Started execution", None)]  # the new leader closes it
+    assert runs()[1:] == []
 
 
 def test_a_slot_that_is_looked_at_twice_keeps_how_its_run_has_ended(simulation: Simulation) -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import OperationalError
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
+from pytest_django import DjangoAssertNumQueries
 
 from scanner.errors import LeaseLost
 from scanner.models import ScanRun, ScheduledTask, TaskChange, TaskRequest, TaskRun
@@ -98,11 +99,75 @@ def test_a_retry_is_begun_only_if_it_is_the_one_that_is_awaited(leadership: Lead
     assert ledger.claim(late, leadership, now=NOW) is None
 
 
-def test_the_next_slot_takes_the_place_of_a_retry(leadership: Leadership) -> None:
-    task = make_task(retry_at=NOW, retry_attempt=2, retry_slot=SLOT)
-    begin(leadership, QUARTER)
+def test_the_next_slot_takes_the_place_of_a_retry_whose_failure_is_final(
+    leadership: Leadership,
+) -> None:
+    task = make_task(last_outcome="ok")
+    failed = begin(leadership)
+    ledger.finish(failed, Outcome.FAILED, now=NOW)
+    run = begin(leadership, QUARTER)
     task.refresh_from_db()
-    assert task.retry_at is None
+    assert (task.retry_at, task.last_outcome) == (None, "failed")
+    assert TaskChange.objects.get().run == failed
+    ledger.finish(run, Outcome.OK, now=QUARTER + SECOND)
+    assert changes() == [("ok", "failed"), ("failed", "ok")]
+
+
+def test_a_request_leaves_the_retry_as_it_is(leadership: Leadership) -> None:
+    task = make_task(last_outcome="ok")
+    ledger.finish(begin(leadership), Outcome.FAILED, now=SLOT + SECOND)
+    request = TaskRequest.objects.create(task=task, requested_at=NOW, agents=["A_B_C"])
+    run = begin(leadership, NOW, cause=Cause.REQUEST, request=request.pk)
+    ledger.finish(run, Outcome.OK, now=NOW)
+    task.refresh_from_db()
+    assert (task.retry_at, task.retry_slot) == (SLOT + SECOND + MINUTE, SLOT)
+    assert changes() == []
+    ledger.finish(begin(leadership, cause=Cause.RETRY, attempt=2), Outcome.OK, now=NOW)
+    assert changes() == []
+
+
+def test_a_request_that_fails_is_tried_again_instead_of_the_slot_that_failed_for_good(
+    leadership: Leadership,
+) -> None:
+    task = make_task(last_outcome="ok")
+    failed = begin(leadership)
+    ledger.finish(failed, Outcome.FAILED, now=SLOT + SECOND)
+    request = TaskRequest.objects.create(task=task, requested_at=NOW)
+    run = begin(leadership, NOW, cause=Cause.REQUEST, request=request.pk)
+    ledger.finish(run, Outcome.FAILED, now=NOW)
+    task.refresh_from_db()
+    assert (task.retry_at, task.retry_slot) == (NOW + MINUTE, NOW)
+    assert (changes(), TaskChange.objects.get().run) == ([("ok", "failed")], failed)
+
+
+def test_a_retry_that_is_on_record_already_is_given_up(leadership: Leadership) -> None:
+    task = make_task(last_outcome="ok")
+    ledger.finish(begin(leadership), Outcome.FAILED, now=NOW)
+    ledger.note(order(attempt=2), Outcome.MISSED, "late", leadership)
+    assert ledger.claim(order(attempt=2, cause=Cause.RETRY), leadership, now=NOW) is None
+    task.refresh_from_db()
+    assert (task.retry_at, task.last_outcome) == (None, "failed")
+
+
+def test_a_retry_is_given_up_by_the_leader_if_it_is_still_the_one_that_was_found(
+    leadership: Leadership,
+) -> None:
+    task = make_task(last_outcome="ok")
+    ledger.finish(begin(leadership), Outcome.FAILED, now=NOW)
+    found = ScheduledTask.objects.get()
+    ScheduledTask.objects.update(retry_at=NOW + 5 * MINUTE)
+    ledger.give_up_retry(found, leadership, now=NOW)
+    assert changes() == []
+    found.refresh_from_db()
+    ledger.give_up_retry(found, leadership, now=NOW)
+    task.refresh_from_db()
+    assert (task.retry_at, changes()) == (None, [("ok", "failed")])
+    ScheduledTask.objects.update(retry_at=NOW)
+    found.refresh_from_db()
+    depose()
+    with pytest.raises(LeaseLost):
+        ledger.give_up_retry(found, leadership, now=NOW)
+    assert ScheduledTask.objects.get().retry_at == NOW
 
 
 def test_a_slot_that_was_begun_before_leaves_the_retry_as_it_is(leadership: Leadership) -> None:
@@ -249,6 +314,70 @@ def test_a_former_leader_closes_nothing(leadership: Leadership) -> None:
     assert TaskRun.objects.get().outcome == "running"
 
 
+@pytest.mark.parametrize("retries", [0, 2])
+def test_the_run_of_a_dead_process_that_a_newer_one_has_overtaken_says_nothing_any_more(
+    leadership: Leadership, retries: int
+) -> None:
+    make_task(retries=retries)
+    old = begin(Leadership(leadership.held, uuid4()))
+    ledger.finish(begin(leadership, QUARTER), Outcome.OK, now=QUARTER + SECOND)
+    leadership.running.clear()
+    assert ledger.close_dead((), leadership, now=QUARTER + 5 * SECOND) == [old]
+    assert runs() == [("12:00", 1, "schedule", "interrupted"), ("12:15", 1, "schedule", "ok")]
+    task = ScheduledTask.objects.get()
+    assert (task.retry_at, task.last_outcome, changes()) == (None, "ok", [])
+
+
+def test_neither_a_request_nor_a_slot_that_began_no_run_overtakes_one(
+    leadership: Leadership,
+) -> None:
+    task = make_task()
+    begin(Leadership(leadership.held, uuid4()))
+    request = TaskRequest.objects.create(task=task, requested_at=NOW)
+    run = begin(leadership, NOW, cause=Cause.REQUEST, request=request.pk)
+    ledger.finish(run, Outcome.FAILED, now=NOW)
+    begin(leadership, NOW, cause=Cause.RETRY, attempt=2)
+    ledger.note(order(QUARTER), Outcome.SKIPPED, "the run before still goes on", leadership)
+    ledger.close_dead((), leadership, now=QUARTER + SECOND)
+    task.refresh_from_db()
+    assert (task.retry_slot, task.retry_attempt) == (SLOT, 2)
+
+
+def test_a_run_that_cannot_be_closed_keeps_no_other_open(
+    leadership: Leadership, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_task()
+    make_task("prune")
+    dead = Leadership(leadership.held, uuid4())
+    begin(dead)
+    other = begin(dead, task="prune")
+    finish = ledger.finish
+
+    def fail_for_scans(run: TaskRun, *arguments: Any, **named: Any) -> bool:
+        if run.task.name == "scan":
+            raise RuntimeError("broken")
+        return finish(run, *arguments, **named)
+
+    monkeypatch.setattr(ledger, "finish", fail_for_scans)
+    assert ledger.close_dead((), leadership, now=NOW) == [other]
+    assert ledger.close_dead((), leadership, now=NOW) == []
+    assert caplog.text.count("cannot be closed") == 1
+
+
+def test_a_database_that_is_away_is_no_matter_of_one_run(
+    leadership: Leadership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_task()
+    begin(Leadership(leadership.held, uuid4()))
+
+    def away(*_: object, **__: object) -> bool:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(ledger, "finish", away)
+    with pytest.raises(OperationalError):
+        ledger.close_dead((), leadership, now=NOW)
+
+
 def execution(run_time: datetime = SLOT, status: str = "Started execution") -> DjangoJobExecution:
     """Store the library's row of a run; give it."""
     stored, _ = DjangoJob.objects.get_or_create(id="scan", defaults={"job_state": b""})
@@ -296,19 +425,49 @@ def test_a_row_that_its_listener_left_open_is_closed_as_its_run(
     row = execution()
     ended = SLOT + MINUTE
     ledger.finish(begin(leadership), outcome, now=ended, error=error)
-    # It may be just about to be closed.
-    ledger.close_dead((), leadership, now=ended + 29 * SECOND)
-    assert told(row)[0] == "Started execution"
-    ledger.close_dead((), leadership, now=ended + 30 * SECOND)
+    # It may be just about to be closed, however long it was open.
+    for second in (-31, -1, 29):
+        ledger.close_dead((), leadership, now=ended + second * SECOND)
+        assert told(row)[0] == "Started execution"
+    ledger.close_dead((), leadership, now=ended + 59 * SECOND)
     assert told(row) == (status, exception, 60.0, ended.timestamp())
 
 
 def test_a_row_without_a_run_is_closed_when_none_can_come_any_more(leadership: Leadership) -> None:
+    """However old its slot is: what was submitted may wait for the database for hours."""
     row = execution()
-    ledger.close_dead((), leadership, now=SLOT + 30 * SECOND)
-    assert told(row)[0] == "Started execution"
-    ledger.close_dead((), leadership, now=SLOT + 31 * SECOND)
+    for second in (0, 1, 29):
+        ledger.close_dead((), leadership, now=NOW + second * SECOND)
+        assert told(row)[0] == "Started execution"
+    ledger.close_dead((), leadership, now=NOW + 30 * SECOND)
     assert told(row)[:2] == ("Error!", ledger.INTERRUPTED)
+
+
+def test_a_row_whose_run_is_still_to_be_claimed_is_left(leadership: Leadership) -> None:
+    make_task()
+    row, other = execution(), execution(QUARTER)
+    leadership.orders.add(order())
+    for minutes in range(3):
+        ledger.close_dead((), leadership, now=QUARTER + minutes * MINUTE)
+    assert (told(row)[0], told(other)[0]) == ("Started execution", "Error!")
+    ledger.finish(begin(leadership), Outcome.OK, now=NOW)
+    leadership.orders.clear()
+    ledger.close_dead((), leadership, now=QUARTER + 3 * MINUTE)
+    assert told(row)[0] == "Executed"
+
+
+def test_the_executions_are_not_read_twice_within_the_time_in_which_none_is_closed(
+    leadership: Leadership, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    row = execution()
+    ledger.close_dead((), leadership, now=NOW)
+    with django_assert_num_queries(1):  # the runs
+        ledger.close_dead((), leadership, now=NOW + 29 * SECOND)
+    # A clock that was set back keeps nothing open.
+    with django_assert_num_queries(2):
+        ledger.close_dead((), leadership, now=NOW - timedelta(days=1))
+    ledger.close_dead((), leadership, now=NOW - timedelta(days=1) + 30 * SECOND)
+    assert told(row)[0] == "Error!"
 
 
 def test_a_row_that_is_closed_stays_as_it_is(leadership: Leadership) -> None:
@@ -384,6 +543,30 @@ def test_a_task_that_is_paused_or_wants_no_retries_has_none(leadership: Leadersh
     change(task, retries=5, enabled=False)
     ledger.finish(run, Outcome.FAILED, now=QUARTER)
     assert ScheduledTask.objects.get().retry_at is None
+
+
+def test_a_schedule_that_cannot_be_read_lets_a_run_end_without_a_retry(
+    leadership: Leadership,
+) -> None:
+    make_task(cron="at dawn")
+    begin(Leadership(leadership.held, uuid4()))
+    ledger.close_dead((), leadership, now=NOW)
+    task = ScheduledTask.objects.get()
+    assert (runs()[0][3], task.retry_at, task.last_outcome) == ("interrupted", None, "interrupted")
+
+
+def test_a_retry_that_was_skipped_is_made_up_for_while_there_are_any(
+    leadership: Leadership,
+) -> None:
+    make_task(last_outcome="ok", retries=2)
+    failed = begin(leadership)
+    ledger.finish(failed, Outcome.FAILED, now=SLOT + SECOND)
+    task = attempt(leadership, 2, Outcome.SKIPPED, SLOT + 2 * MINUTE)
+    assert (task.retry_at, task.retry_attempt) == (SLOT + 4 * MINUTE, 3)
+    assert changes() == []
+    task = attempt(leadership, 3, Outcome.SKIPPED, SLOT + 5 * MINUTE)
+    assert (task.retry_at, task.last_outcome) == (None, "failed")
+    assert (changes(), TaskChange.objects.get().run) == ([("ok", "failed")], failed)
 
 
 def test_a_run_that_was_skipped_is_neither_good_nor_bad(leadership: Leadership) -> None:

@@ -1,7 +1,11 @@
-"""A database that is away for longer than a lease lives ends nothing."""
+"""A database that is away for longer than a lease lives ends nothing, and nothing is told wrong."""
 
+import signal
 import sqlite3
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -25,10 +29,16 @@ from tests.scheduling.processes import (
 pytestmark = pytest.mark.slow
 
 QUICK = ("--quick", "--each-second")
+# What a statement waits for a lock when it has not been told to wait less.
+SQLITE_TIMEOUT = 20.0
+
+
+def scans() -> list[TaskRun]:
+    return list(TaskRun.objects.filter(task__name="scan").order_by("pk"))
 
 
 def good_scans() -> int:
-    return TaskRun.objects.filter(task__name="scan", outcome="ok").count()
+    return sum(run.outcome == "ok" for run in scans())
 
 
 def wait_until_it_is_well(scheduler: Scheduler) -> None:
@@ -50,18 +60,84 @@ def wait_until_it_is_well(scheduler: Scheduler) -> None:
     assert Lease.objects.get(name="scheduler").token == 1
 
 
-def test_a_sqlite_file_that_is_locked_for_seconds(schedulers: Schedulers, tmp_path: Path) -> None:
+def end(scheduler: Scheduler) -> None:
+    """Stop it, so that no run is on its way."""
+    scheduler.send(signal.SIGTERM)
+    assert scheduler.code() == 0
+
+
+def assert_both_histories_tell_the_same() -> None:
+    executions = DjangoJobExecution.objects.filter(job_id="scan")
+    statuses = dict(executions.values_list("run_time", "status"))
+    told = {run.fired_for: (run.outcome, statuses.get(run.fired_for)) for run in scans()}
+    good = {fired_for for fired_for, (outcome, _) in told.items() if outcome == "ok"}
+    executed = {run_time for run_time, status in statuses.items() if status == "Executed"}
+    assert good == executed, told
+    assert "running" not in {outcome for outcome, _ in told.values()}, told
+    assert DjangoJobExecution.SENT not in statuses.values(), statuses
+
+
+def assert_what_was_skipped_had_a_run_in_its_way() -> None:
+    """Another was begun by the library before the slot was over, and ended after it had come."""
+    runs = scans()
+    for skipped in (run for run in runs if run.outcome == "skipped"):
+        slot = skipped.scheduled_for
+        assert any(
+            run.finished_at is not None
+            and run.pk != skipped.pk
+            and run.fired_for < slot + timedelta(seconds=1)
+            and run.finished_at >= slot
+            for run in runs
+        ), [(run.scheduled_for, run.outcome, run.fired_for, run.finished_at) for run in runs]
+
+
+@contextmanager
+def locked(url: str) -> Iterator[None]:
+    """Let nobody write into a SQLite database during the block."""
+    session = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=SQLITE_TIMEOUT)
+    try:
+        session.execute("BEGIN EXCLUSIVE")
+        yield
+        session.rollback()
+    finally:
+        session.close()
+
+
+def test_a_sqlite_file_that_is_locked_for_longer_than_anybody_waits(
+    schedulers: Schedulers, tmp_path: Path
+) -> None:
     url = fresh_sqlite(tmp_path)
     with models_in(url):
         make_scan_task(timezone.now(), interval_minutes=None)
-        scheduler = schedulers.start(*QUICK)
+        scheduler = schedulers.start("--hasty", *QUICK)
         scheduler.until(lambda: good_scans() >= 2)
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20)) as session:
-            session.execute("BEGIN EXCLUSIVE")
+        with locked(url):
+            scheduler.until_it_says("the schedule could not be followed")
+            scheduler.until_it_says("a run waits for the database")
             # Each takes the lease's own timeout and the wait for the next beat.
             scheduler.until_it_says("no heartbeat", times=5)
-            session.rollback()
         wait_until_it_is_well(scheduler)
+        end(scheduler)
+        assert_both_histories_tell_the_same()
+        assert_what_was_skipped_had_a_run_in_its_way()
+
+
+def test_told_to_stop_while_sqlite_is_locked_it_sits_in_no_statement(
+    schedulers: Schedulers, tmp_path: Path
+) -> None:
+    """Whatever its threads are at then: each waits for the database, or for another's lock."""
+    url = fresh_sqlite(tmp_path)
+    with models_in(url):
+        make_scan_task(timezone.now(), interval_minutes=None)
+        scheduler = schedulers.start(*QUICK, "--patience", "2")
+        scheduler.until(lambda: good_scans() >= 2)
+        with locked(url):
+            time.sleep(2)
+            told_at = time.monotonic()
+            scheduler.send(signal.SIGTERM)
+            assert scheduler.code() == 0
+            # A single statement of its own would take longer.
+            assert time.monotonic() - told_at < SQLITE_TIMEOUT * 0.75
 
 
 @pytest.mark.postgres
@@ -78,6 +154,9 @@ def test_a_postgres_that_is_stopped_and_started(schedulers: Schedulers) -> None:
             cluster.start()
             try:
                 wait_until_it_is_well(scheduler)
+                end(scheduler)
+                assert_both_histories_tell_the_same()
+                assert_what_was_skipped_had_a_run_in_its_way()
             finally:
                 connection.close()
                 cluster.stop()

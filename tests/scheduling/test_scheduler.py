@@ -3,6 +3,7 @@
 import logging
 import pickle
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,19 +19,20 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from pytest_django import Settings
 
 from scanner import lease
-from scanner.errors import LeaseHeld
+from scanner.errors import LeaseHeld, LeaseLost
 from scanner.models import Lease, ScanRun, ScheduledTask, SchedulerProcess, TaskRequest, TaskRun
 from scanner.scheduling import engine, scheduler
 from scanner.scheduling.engine import STORE, JobStore, Scheduler
-from scanner.scheduling.leadership import LEASE
+from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch
 from scanner.scheduling.reconcile import reconcile
 from scanner.scheduling.scheduler import (
+    catch_up_after_outage,
     is_scheduler_alive,
     shutdown_scheduler,
     start_scheduler,
 )
 from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
-from tests.scheduling.rows import QUARTER, SLOT, change, make_task, runs, take_the_lead
+from tests.scheduling.rows import QUARTER, SLOT, begin, change, make_task, runs, take_the_lead
 from tests.scheduling.threads import Gate, connections_of_threads, eventually, thread_for
 
 pytestmark = pytest.mark.usefixtures("deposit_root", "no_slot_comes")
@@ -88,14 +90,14 @@ def test_started_it_scans_at_once_and_the_execution_is_recorded() -> None:
     assert is_scheduler_alive()
 
 
-def test_each_task_is_made_from_its_defaults_put_on_the_schedule_and_run() -> None:
+def test_each_task_is_made_from_its_defaults_and_put_on_the_schedule() -> None:
     start_scheduler()
     assert list(ScheduledTask.objects.values_list("name", "applied_version")) == [
         ("prune", 1),
         ("scan", 1),
     ]
     assert set(DjangoJob.objects.values_list("id", flat=True)) == {"prune", "scan"}
-    eventually(lambda: TaskRun.objects.filter(outcome="ok").count() == 2)
+    eventually(lambda: statuses() == ["Executed"])
 
 
 def test_the_stored_job_runs_when_it_is_due() -> None:
@@ -141,6 +143,7 @@ def test_stopped_it_can_be_started_again() -> None:
 
 
 def test_a_paused_scan_is_not_run_by_a_start() -> None:
+    make_task("prune")  # since ever, so that one of its slots was missed
     make_task(enabled=False)
     start_scheduler()
     eventually(lambda: TaskRun.objects.filter(task__name="prune", outcome="ok").exists())
@@ -316,6 +319,20 @@ def test_when_another_leads_nothing_more_is_begun(
     assert leader().holder == "another"
 
 
+def test_whoever_wakes_up_when_another_leads_writes_nothing(clock: Clock) -> None:
+    leadership = take_the_lead()
+    start_scheduler(leadership)
+    eventually(lambda: statuses() == ["Executed"])
+    change(task(), interval_minutes=7)
+    clock.seconds += 60
+    Lease.objects.filter(name=LEASE).update(token=leadership.held.token + 1)
+    stored, row = job().job_state, task()
+    with pytest.raises(LeaseLost):
+        scheduler.look_after(leadership, Process(), Watch())
+    assert job().job_state == stored
+    assert (task().next_run_at, task().applied_version) == (row.next_run_at, row.applied_version)
+
+
 def test_while_it_is_not_sure_to_lead_it_leaves_the_job_store_alone(clock: Clock) -> None:
     leadership = take_the_lead()
     start_scheduler(leadership)
@@ -373,6 +390,98 @@ def test_what_a_dead_process_left_running_is_closed_and_tried_again() -> None:
         (1, "schedule", "interrupted"),
         (2, "retry", "ok"),
     ]
+
+
+def test_what_a_dead_process_left_running_is_closed_before_a_slot_is_caught_up(
+    clock: Clock,
+) -> None:
+    dead = SchedulerProcess.objects.create(
+        id=uuid4(), host="gone", pid=1, started_at=timezone.now(), beat_at=timezone.now()
+    )
+    watch = Watch()
+    watch.living()
+    for _ in range(4):
+        clock.seconds += 5
+        watch.living()
+    leadership = take_the_lead()
+    run = begin(Leadership(leadership.held, dead.pk), task=make_task().name)
+    assert run.task.name == "scan"
+    start_scheduler(leadership, watch)
+    eventually(lambda: task().last_outcome == "ok")
+    found = [row[2:] for row in runs() if row[3] != "missed"]
+    assert found == [("schedule", "interrupted"), ("catch_up", "ok")]
+    run.refresh_from_db()
+    caught_up = TaskRun.objects.get(cause="catch_up")
+    assert run.finished_at is not None
+    assert caught_up.started_at is not None
+    assert run.finished_at <= caught_up.started_at
+
+
+def slots_missed_since_the_start() -> None:
+    """Let all slots since some days have come while nothing could be begun."""
+    ScheduledTask.objects.filter(name="scan").update(
+        cron="0 0 * * *", changed_at=timezone.now() - timedelta(days=4)
+    )
+    TaskRun.objects.filter(task__name="scan").update(
+        scheduled_for=timezone.now() - timedelta(days=3, hours=1)
+    )
+
+
+def test_after_an_outage_the_newest_slot_is_caught_up_once() -> None:
+    leadership = take_the_lead()
+    start_scheduler(leadership)
+    eventually(lambda: statuses() == ["Executed"])
+    slots_missed_since_the_start()
+    for _ in range(2):
+        catch_up_after_outage(leadership, now=timezone.now())
+        eventually(lambda: statuses() == ["Executed", "Executed"])
+    found = Counter((cause, outcome) for *_, cause, outcome in runs())
+    assert found[("catch_up", "ok")] == 2
+    assert found[("schedule", "missed")] in {2, 3}
+    assert len(found) == 2
+
+
+def test_what_came_while_it_was_not_sure_to_lead_is_caught_up_by_the_scheduler_itself(
+    clock: Clock,
+) -> None:
+    leadership = take_the_lead()
+    start_scheduler(leadership)
+    eventually(lambda: statuses() == ["Executed"])
+    clock.seconds += lease.TIME_TO_LIVE
+    assert the_scheduler()._process_jobs() == engine.RETRY_SECONDS
+    slots_missed_since_the_start()
+    the_scheduler()._process_jobs()
+    assert statuses() == ["Executed"]
+    assert leadership.held.beat()
+    the_scheduler()._process_jobs()
+    eventually(lambda: statuses() == ["Executed", "Executed"])
+    assert runs()[-1][2:] == ("catch_up", "ok")
+    assert not the_scheduler().is_behind
+
+
+def test_a_job_store_that_cannot_be_read_leaves_the_scheduler_behind_until_it_has_caught_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start_scheduler(take_the_lead())
+    eventually(lambda: statuses() == ["Executed"])
+
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(JobStore, "_get_jobs", away)
+        the_scheduler()._process_jobs()
+        assert the_scheduler().is_behind
+        the_scheduler()._process_jobs()  # it cannot catch up, either
+        assert the_scheduler().is_behind
+    the_scheduler()._process_jobs()
+    assert not the_scheduler().is_behind
+
+
+def test_nothing_is_caught_up_where_no_scheduler_runs() -> None:
+    make_task()
+    catch_up_after_outage(take_the_lead(), now=timezone.now())
+    assert (runs(), DjangoJob.objects.count()) == ([], 0)
 
 
 def test_a_control_loop_that_fails_goes_on(
@@ -438,6 +547,7 @@ def test_a_job_deleted_meanwhile_is_put_back_and_the_scheduler_lives(
     assert "the schedule could not be followed" in caplog.text
     eventually(lambda: DjangoJob.objects.count() == 2)
     assert is_scheduler_alive()
+    eventually(lambda: not the_scheduler().is_at("scan"))
     runs = len(outcomes())
     make_due()
     eventually(lambda: len(outcomes()) > runs and outcomes()[-1] == "complete")

@@ -17,7 +17,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner import lease, scan
-from scanner.lease import Held
+from scanner.lease import Candidate, Held
 from scanner.models import (
     BackupEntry,
     Lease,
@@ -37,7 +37,9 @@ from scanner.scheduling.service import Ending, Event, Events, Reason, run
 from tests.agent import Agent
 from tests.process import PATIENCE
 from tests.scanning import make_job
-from tests.scheduling.rows import begin, change, make_task
+from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
+from tests.scheduling.rows import MINUTE, NOW, QUARTER, begin, change, make_task, runs
+from tests.scheduling.simulation import Simulation
 from tests.scheduling.threads import Gate, connections_of_threads, eventually
 
 pytestmark = pytest.mark.usefixtures("deposit_root", "no_slot_comes")
@@ -167,6 +169,7 @@ def test_an_outage_is_told_once_and_outlived(
 ) -> None:
     failures: list[str] = []
     monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(service, "BROKEN_SECONDS", -1.0)  # of an outage it is not counted
 
     def fail_first(*arguments: Any, **named: Any) -> None:
         if not named.get("catch_up") and len(failures) < 3:
@@ -179,6 +182,113 @@ def test_an_outage_is_told_once_and_outlived(
         eventually(lambda: "could follow the tasks again after 3 attempts" in caplog.text)
         assert endings == []
     assert caplog.text.count("could not follow the tasks, trying again") == 1
+
+
+class _Fault:
+    """What fails with any error, as often as the test has it."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self._errors = iter(errors)
+
+    def __call__(self, *_: object, **__: object) -> None:
+        if (error := next(self._errors, None)) is not None:
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "what"),
+    [
+        (Candidate, "attempt", "look for the leader"),
+        (service, "start_scheduler", "start the scheduler"),
+        (service, "look_after", "follow the tasks"),
+    ],
+    ids=["while it stands by", "at its start", "while it leads"],
+)
+def test_an_error_that_does_not_go_away_ends_the_service(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    place: object,
+    name: str,
+    what: str,
+) -> None:
+    """Whoever stands by may lead, then."""
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(service, "BROKEN_SECONDS", 0.1)
+    monkeypatch.setattr(place, name, _Fault(*[RuntimeError("any kind")] * 1000))
+    assert run(Events()) == Ending(Reason.DIED, with_threads=False)
+    assert f"could not {what}, trying again" in caplog.text
+    [critical] = [one for one in caplog.records if one.levelno == logging.CRITICAL]
+    assert critical.getMessage() == f"could not {what} for 0 seconds: any kind"
+    assert critical.exc_info is not None
+    assert not Lease.objects.filter(name=LEASE).exclude(holder="").exists()
+    assert not SchedulerProcess.objects.exists()
+
+
+def test_an_error_that_goes_away_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It counts from the first time in a row; in between the database may have been away."""
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(service, "BROKEN_SECONDS", -1.0)
+    away, other = OperationalError("away"), RuntimeError("any kind")
+    monkeypatch.setattr(service, "look_after", _Fault(other, away, other, away))
+    with served(Events()) as endings:
+        eventually(lambda: "could follow the tasks again after 4 attempts" in caplog.text)
+        assert endings == []
+    assert endings == [TOLD]
+
+
+def test_a_heart_that_died_ends_the_service(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lease, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(lease, "TIME_TO_LIVE", 1.0)
+    monkeypatch.setattr(Held, "beat", _Fault(*[RuntimeError("any kind")] * 1000))
+    assert run(Events()) == Ending(Reason.DIED, with_threads=False)
+    assert "this process cannot keep the lease" in caplog.text
+    assert not leader().holder
+
+
+def test_a_slot_that_came_in_an_outage_is_caught_up_before_it_is_too_late_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    simulation: Simulation,
+    clock: Clock,
+) -> None:
+    """The leader stays the same, and the outage is longer than the misfire grace."""
+    monkeypatch.setattr(lease, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    begun = [("12:00", 1, "catch_up", "ok")]
+    with served(Events()), monkeypatch.context() as outage:
+        eventually(lambda: runs() == begun)
+        beat = Held.beat
+        outage.setattr(Held, "beat", _Fault(*[OperationalError("away")] * 100_000))
+        eventually(lambda: "no heartbeat" in caplog.text)
+        clock.seconds += 13
+        simulation.now = QUARTER + 5 * MINUTE
+        outage.setattr(Held, "beat", beat)
+        eventually(lambda: runs() == [*begun, ("12:15", 1, "catch_up", "ok")])
+
+
+def test_when_the_control_loop_could_not_look_it_catches_up_what_came_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, simulation: Simulation
+) -> None:
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    begun = [("12:00", 1, "catch_up", "ok")]
+    failures: list[int] = []
+    look_after = scheduler.look_after
+
+    def fail_until_the_slot_came(*arguments: Any) -> None:
+        if simulation.now == NOW and runs() == begun:
+            failures.append(1)
+            if len(failures) == 3:
+                simulation.now = QUARTER + 5 * MINUTE
+            raise OperationalError("away")
+        look_after(*arguments)
+
+    monkeypatch.setattr(service, "look_after", fail_until_the_slot_came)
+    with served(Events()):
+        eventually(lambda: runs() == [*begun, ("12:15", 1, "catch_up", "ok")])
 
 
 def test_one_that_cannot_use_the_database_at_the_start_says_so(

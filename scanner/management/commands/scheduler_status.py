@@ -13,13 +13,15 @@ from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.models import ScheduledTask
 from scanner.scheduler_board import (
+    NextRun,
     SchedulerState,
+    next_run,
     schedule_in_words,
     scheduler_state,
     state_as_data,
 )
 
-COLUMNS = ("Task", "Enabled", "Schedule", "Next run", "Last outcome")
+COLUMNS = ("Task", "Enabled", "Schedule", "Next run", "Outcome (after retries)")
 
 
 class Command(BaseCommand):
@@ -42,15 +44,17 @@ class Command(BaseCommand):
             else:
                 self.stdout.write("\n".join(_words(state)))
                 if state.tasks:
-                    output.print_table(self.stdout, COLUMNS, map(_row, state.tasks))
+                    rows = (_row(task, state.at) for task in state.tasks)
+                    output.print_table(self.stdout, COLUMNS, rows)
             if not state.health.healthy:
                 sys.exit(1)
 
 
 def _words(state: SchedulerState) -> Iterator[str]:
     health = state.health
-    yield "All is well." if health.healthy else "Not well:"
-    yield from (f"- {reason}" for reason in health.reasons)
+    # All on one line: a monitor keeps only the first.
+    reasons = "; ".join(reason.words.rstrip(".") for reason in health.reasons)
+    yield "All is well." if health.healthy else f"Not well: {reasons}"
     if (leader := health.leader) is not None:
         since, heartbeat = _local(leader.since), _local(leader.heartbeat)
         leads = f"process {leader.pid} on {leader.host} since {since}"
@@ -60,12 +64,24 @@ def _words(state: SchedulerState) -> Iterator[str]:
     yield f"Last good scan: {_local(health.last_good_scan) or 'none'}"
 
 
-def _row(task: ScheduledTask) -> Iterator[str | Text]:
+def _row(task: ScheduledTask, now: datetime) -> Iterator[str | Text]:
     yield task.name
     yield "yes" if task.enabled else "no"
     yield schedule_in_words(task)
-    yield _local(task.next_run_at)
+    yield _next_run(task, now)
     yield task.last_outcome
+
+
+def _next_run(task: ScheduledTask, now: datetime) -> str:
+    match next_run(task, now):
+        case NextRun.PAUSED:
+            return "paused"
+        case NextRun.NOT_IN_FORCE:
+            return "not yet in force"
+        case NextRun.OVERDUE:
+            return f"overdue since {_local(task.next_run_at)}"
+        case NextRun.KNOWN:
+            return _local(task.next_run_at)
 
 
 def _local(at: datetime | None) -> str:
