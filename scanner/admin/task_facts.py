@@ -11,7 +11,7 @@ from scanner.admin import shown
 from scanner.admin.task_run import outcome_label
 from scanner.admin.unfolded import Words
 from scanner.errors import ScheduleError
-from scanner.grid import PRUNE, SCAN, grid_of
+from scanner.grid import AUDIT_VAULT, PRUNE, PRUNE_VAULT, RESTORE_DRILL, SCAN, grid_of
 from scanner.models import ScheduledTask, TaskRun
 from scanner.scheduler_board import NextRun, schedule_in_words
 from scanner.scheduler_board import next_run as next_run_of
@@ -26,6 +26,18 @@ PURPOSES: Mapping[str, Words] = {
     PRUNE: _(
         "Removes old history and the files of old reports, as the settings KEEP_EXECUTIONS_DAYS, "
         "KEEP_RUNS_DAYS and KEEP_ARCHIVED_REPORTS_DAYS say; never a verdict or a backup."
+    ),
+    PRUNE_VAULT: _(
+        "Deletes copies that no rule keeps, where a job or the settings VAULT_KEEP_… have rules; "
+        "never the newest verified copy, nor any of a job that is in trouble."
+    ),
+    AUDIT_VAULT: _(
+        "Reads the vault's copies again, those first that were not read for longest, and repairs "
+        "what it can from the staged files."
+    ),
+    RESTORE_DRILL: _(
+        "Restores copies into a scratch database and drops it: the proof that they can be restored, "
+        "and how long it takes."
     ),
 }
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import OuterRef, Subquery
 
 from scanner import conf, lease, vault_findings, vault_run
@@ -69,6 +69,12 @@ def drill(
 
 def _nobody(_done: int, _total: int) -> None:
     """Tell nobody."""
+
+
+def _renew_connection() -> None:
+    """Let go of a connection that may have been cut in the hours in which nobody used it."""
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
 
 
 def _close_killed(now: datetime) -> None:
@@ -144,8 +150,7 @@ class _Round:
             )
         try:
             found = attempt(copy, self._restorers)
-            # Hours may have passed, in which nobody used this thread's connection.
-            close_old_connections()
+            _renew_connection()
             self._run.bytes += found.bytes
             self._run.copies += found.began
             with transaction.atomic():

@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 from pytest_django import Settings
 
 from scanner import agenda
@@ -329,7 +330,7 @@ def test_the_form_says_what_its_blanks_mean(admin_client: Client, settings: Sett
 def test_each_task_says_what_it_does(admin_client: Client) -> None:
     assert PURPOSES.keys() == TASKS_OF_THE_PROGRAM.keys()
     for name, purpose in PURPOSES.items():
-        assert str(purpose) in html(admin_client, page_of(make_task(name)))
+        assert escape(str(purpose)) in html(admin_client, page_of(make_task(name)))
 
 
 def test_what_is_refused_is_not_shown_as_the_state(admin_client: Client) -> None:
