@@ -81,7 +81,7 @@ def save(job: ExpectedBackupJob, *, now: datetime) -> None:
             _take_over(stored, job)
         job.clean()
         _reckon(job, stored, now)
-        job.full_clean(exclude=["last_entry", "last_good_entry"])
+        job.full_clean(exclude=["last_entry", "last_good_entry", "last_restore"])
         if stored is None:
             job.save(force_insert=True)
         else:

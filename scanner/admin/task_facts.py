@@ -36,8 +36,8 @@ PURPOSES: Mapping[str, Words] = {
         "what it can from the staged files."
     ),
     RESTORE_DRILL: _(
-        "Restores copies into a scratch database and drops it: the proof that they can be restored, "
-        "and how long it takes."
+        "Restores copies into a scratch database and drops it: the proof that they can be "
+        "restored, and how long it takes."
     ),
 }
 

@@ -105,6 +105,7 @@ class VaultCopy(models.Model):
                 name="copy_by_audit",
             ),
             models.Index(fields=("job", "-made_at"), name="copy_by_job"),
+            models.Index(fields=("state", "-id"), name="copy_by_state"),
             models.Index(
                 fields=("deleted_at",), condition=~Q(deleted_at=None), name="copy_by_deletion"
             ),
