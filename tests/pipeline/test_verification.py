@@ -316,6 +316,41 @@ def test_a_bomb_costs_bounded_memory_and_stops_at_its_bound(
     assert peak < 12 * MIB
 
 
+@pytest.mark.parametrize(
+    ("codec", "pack"),
+    [
+        (Codec.GZIP, lambda raw: gzip.compress(raw, 6)),
+        (Codec.ZSTD, zstd.compress),
+        (Codec.XZ, lambda raw: lzma.compress(raw, preset=1)),
+    ],
+)
+@pytest.mark.parametrize("claimed", [None, 256 * MIB])
+@pytest.mark.slow
+def test_10_mib_that_would_unpack_to_10_gib_are_given_up_early(
+    tmp_path: Path, codec: Codec, pack: Callable[[bytes], bytes], claimed: int | None
+) -> None:
+    member = pack(bytes(64 * MIB))
+    bomb = tmp_path / "bomb"
+    with bomb.open("wb") as file:
+        file.write(pack(random.Random(1).randbytes(max(0, 10 * MIB - 160 * len(member)))))
+        for _ in range(160):
+            file.write(member)
+    assert bomb.stat().st_size < 11 * MIB
+    bound = claimed or archive.content_bound(bomb.stat().st_size)
+    assert bound < 2.2 * 1024 * MIB
+    tracemalloc.start()
+    try:
+        found = measure_path(bomb, Level.CONTENT, claimed)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (found.codec, found.archive) == (codec, ArchiveState.BOUNDED)
+    assert found.exceeds_claim == (claimed is not None)
+    assert f"more than {'the claimed ' if claimed else ''}{bound:,} bytes" in found.archive_error
+    assert (found.content_size, found.content_sha256, found.dump_kind) == (None, None, "")
+    assert peak < 24 * MIB
+
+
 def test_the_claim_of_a_liar_does_not_lift_the_bound_on_the_total(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
