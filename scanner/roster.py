@@ -28,7 +28,7 @@ from scanner.pipeline.deposit import Place, agent_identity
 logger = logging.getLogger(__name__)
 
 PAST_TIMETABLES = 20
-STATED_FIELDS = (
+COLUMNS = (
     "company_name",
     "city",
     "neighborhood",
@@ -40,6 +40,10 @@ STATED_FIELDS = (
     "grace_minutes",
     "notification_recipients",
     "is_active",
+)
+"""What a file of jobs may say of one."""
+STATED_FIELDS = (
+    *COLUMNS,
     "has_trailer",
     "min_size",
     "stale_after",

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from scanner.errors import InvalidJobs
 from scanner.job_import import Imported, Kind, import_file, table
 from scanner.models import ExpectedBackupJob
-from scanner.roster import STATED_FIELDS
+from scanner.roster import COLUMNS
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +46,7 @@ def problems(folder: Path, content: str | bytes, name: str = "jobs.csv") -> list
 
 
 def stated(job: ExpectedBackupJob) -> dict[str, Any]:
-    return {name: getattr(job, name) for name in STATED_FIELDS}
+    return {name: getattr(job, name) for name in COLUMNS}
 
 
 def only_job() -> ExpectedBackupJob:
@@ -578,4 +578,4 @@ def test_the_examples_say_the_same_in_both_forms() -> None:
     again = import_file(ROOT / "docs/jobs.example.yaml", now=NOW)
     assert [one.kind for one in again.changes] == [Kind.UNCHANGED] * 4
     header = (ROOT / "docs/jobs.example.csv").read_text().splitlines()[0]
-    assert tuple(header.split(",")) == STATED_FIELDS
+    assert tuple(header.split(",")) == COLUMNS

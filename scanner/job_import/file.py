@@ -103,13 +103,11 @@ def _plan(table: Table) -> list[Change]:
 def _change(line: int, job: ExpectedBackupJob | None, values: dict[str, object]) -> Change:
     if job is None:
         return Change(line, Kind.CREATED, ExpectedBackupJob(**values))
-    before = [getattr(job, name) for name in roster.STATED_FIELDS]
+    before = [getattr(job, name) for name in roster.COLUMNS]
     for name, value in values.items():
         setattr(job, name, value)
     fields = tuple(
-        name
-        for name, old in zip(roster.STATED_FIELDS, before, strict=True)
-        if getattr(job, name) != old
+        name for name, old in zip(roster.COLUMNS, before, strict=True) if getattr(job, name) != old
     )
     return Change(line, Kind.UPDATED if fields else Kind.UNCHANGED, job, fields)
 

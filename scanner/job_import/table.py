@@ -16,7 +16,7 @@ import yaml
 
 from scanner.errors import InvalidJobs
 from scanner.pipeline.text import quote
-from scanner.roster import STATED_FIELDS
+from scanner.roster import COLUMNS
 
 MOST_BYTES: Final = 16 * 2**20
 MOST_ROWS: Final = 50_000
@@ -231,8 +231,8 @@ def _check_names(line: int, names: Iterable[str], table: Table) -> bool:
     for name in names:
         if name in seen:
             table.refuse(line, f"the column {quote(name)} stands twice")
-        elif name not in STATED_FIELDS:
-            known = ", ".join(STATED_FIELDS)
+        elif name not in COLUMNS:
+            known = ", ".join(COLUMNS)
             table.refuse(line, f"unknown column {quote(name)}: the columns are {known}")
         seen.add(name)
     return len(table.problems) == before

@@ -13,13 +13,13 @@ from scanner.job_import.table import REQUIRED
 from scanner.models import ExpectedBackupJob
 from scanner.pipeline.deposit import agent_identity
 from scanner.pipeline.text import clean_name, quote
-from scanner.roster import STATED_FIELDS
+from scanner.roster import COLUMNS
 
 TRUE: Final = frozenset({"true", "yes", "1", "vrai", "oui"})
 FALSE: Final = frozenset({"false", "no", "0", "faux", "non"})
 MOST_DIGITS: Final = 9
 
-_NOT_STATED = {field.name for field in ExpectedBackupJob._meta.fields} - set(STATED_FIELDS)
+_NOT_STATED = {field.name for field in ExpectedBackupJob._meta.fields} - set(COLUMNS)
 
 
 def read_values(cells: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:

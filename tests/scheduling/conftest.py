@@ -40,6 +40,17 @@ def _no_scheduler_is_left(transactional_db: None) -> Iterator[None]:
     assert _threads() == []
 
 
+@pytest.fixture(autouse=True)
+def _two_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave two of the tasks: how many there are is not what these tests are about."""
+    from scanner.grid import PRUNE, SCAN
+    from scanner.scheduling.tasks import TASKS
+
+    assert isinstance(TASKS, dict)
+    for name in TASKS.keys() - {SCAN, PRUNE}:
+        monkeypatch.delitem(TASKS, name)
+
+
 @pytest.fixture
 def no_slot_comes(settings: Settings) -> None:
     """Let no slot of the scan come while a test runs by the clock on the wall."""

@@ -15,7 +15,7 @@ from typing import Any
 import dj_database_url
 import psycopg
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
 from scanner import agenda
 from scanner.grid import PRUNE, SCAN
@@ -97,6 +97,23 @@ class Scheduler:
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Stop it in its tracks, at a moment at which it keeps nobody from the database."""
+        while True:
+            self.send(signal.SIGSTOP)
+            with connection.cursor() as cursor:
+                if connection.vendor != "sqlite":
+                    return
+                cursor.execute("PRAGMA busy_timeout = 200")
+                try:
+                    with transaction.atomic():
+                        return
+                except OperationalError:
+                    self.send(signal.SIGCONT)
+                finally:
+                    cursor.execute("PRAGMA busy_timeout = 20000")
+            time.sleep(0.05)
 
     def code(self) -> int:
         """Wait for its end; give its exit code."""

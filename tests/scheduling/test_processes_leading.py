@@ -99,7 +99,7 @@ def test_a_frozen_leader_that_wakes_starts_nothing_records_nothing_and_ends(
     gate_of_scans.until_reached_by(frozen)
     standby = schedulers.start("--quick", "--each-second")
     standby.until_it_stands_by()
-    frozen.send(signal.SIGSTOP)
+    frozen.freeze()
     lease = standby.until_it_leads()
     followed_at = lease.held_since
     ours = TaskRun.objects.filter(task__name="scan", pid=standby.pid)
