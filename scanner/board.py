@@ -162,14 +162,19 @@ def unusable_copies(copies: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
 
 
 def jobs_with_content(digests: Iterable[str]) -> list[tuple[int, str, str]]:
-    """Give the jobs (key, words for people) whose last good backup has one of these contents."""
+    """Give the active jobs (key, name) whose last good backup has one of these contents."""
     found = []
     for some in batches(sorted(set(digests))):
-        jobs = ExpectedBackupJob.objects.filter(last_good_entry__stable_sha256__in=some)
+        jobs = active_jobs().filter(last_good_entry__stable_sha256__in=some)
         for job in jobs.select_related("last_good_entry").order_by("pk"):
             assert job.last_good_entry is not None
-            found.append((job.pk, str(job), job.last_good_entry.stable_sha256))
+            found.append((job.pk, full_name(job), job.last_good_entry.stable_sha256))
     return found
+
+
+def full_name(job: ExpectedBackupJob) -> str:
+    """Give the name that no other job has."""
+    return f"{job.agent_id}/{job.database_name}"
 
 
 def pending_copies(agents: Iterable[str] | None = None) -> list[BackupEntry]:

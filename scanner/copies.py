@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
-from scanner import board, conf, history
+from scanner import board, conf, history, vault_presence
 from scanner.cases import Case, StagedFile
 from scanner.errors import FileAbsent, FileChanged, UnsafeFile, VaultError
 from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
@@ -86,6 +86,9 @@ def retry(
     now can never be copied: its entry keeps the warning.
     """
     homes = {folder.agent: folder for folder in folders}
+    if away := vault_presence.why_away():
+        logger.warning("copies go on waiting: %s", away)
+        return
     settled: list[BackupEntry] = []
     for entry in board.pending_copies():
         if entry.agent_id not in homes or entry.run_id == run.pk:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scanner import board, conf
+from scanner import board, conf, vault_presence
 from scanner.cases import Case, StagedFile, claimed_content_sizes, newest_naming
 from scanner.copies import NOT_COPIED, already_there, copy_staged
 from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
@@ -214,9 +214,13 @@ class Examination:
 
     def _promote(self, outcomes: Sequence[Outcome]) -> None:
         futures: list[tuple[Outcome, Future[str]]] = []
+        away = vault_presence.why_away()
         for outcome in outcomes:
             judged, staged = outcome.judged, outcome.case.staged
             if judged is None or not judged.verdict.is_good or judged.vault_path or not staged:
+                continue
+            if away:
+                _note_not_in_vault(judged, away)
                 continue
             assert judged.measurement is not None
             found = judged.measurement

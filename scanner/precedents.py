@@ -34,7 +34,14 @@ def precedents(looked_at: Sequence[tuple[Case, Evidence | None]]) -> dict[Case, 
     digests = {case: digest for case, found in looked_at if (digest := _digest(found))}
     doubles = _doubles(digests)
     return {
-        case: past_of(case.job, baselines.get(case), doubles.get(case, "")) for case, _ in looked_at
+        case: past_of(
+            case.job,
+            baselines.get(case),
+            doubles.get(case, ""),
+            report=case.incoming.row.pk,
+            cycle=case.cycle,
+        )
+        for case, _ in looked_at
     }
 
 
@@ -69,4 +76,4 @@ def _doubles(digests: dict[Case, str]) -> dict[Case, str]:
 def _holders(digests: dict[Case, str]) -> Iterable[tuple[int, str, str]]:
     yield from board.jobs_with_content(digests.values())
     for case, digest in digests.items():
-        yield case.job.pk, str(case.job), digest
+        yield case.job.pk, board.full_name(case.job), digest

@@ -23,11 +23,14 @@ from scanner.models import (
     AgentReport,
     BackupEntry,
     ExpectedBackupJob,
+    RestoreDrill,
     ScanRun,
     ScheduledTask,
     TaskChange,
     TaskRequest,
     TaskRun,
+    VaultFinding,
+    VaultRun,
 )
 from scanner.models.batch import BATCH, batches
 from scanner.pipeline import deposit
@@ -57,6 +60,7 @@ def prune(*, now: datetime, clock: FileClock = deposit.changed_at) -> Pruned:
     rows: list[Iterator[tuple[str, QuerySet[Any]]]] = []
     if days := conf.keep_executions_days():
         rows.append(_old_executions(now - timedelta(days=days)))
+        rows.append(_old_vault_work(now - timedelta(days=days)))
     if days := conf.keep_runs_days():
         rows.append(_old_scan_runs(now - timedelta(days=days)))
     for kind, old in chain.from_iterable(rows):
@@ -102,6 +106,33 @@ def _old_executions(before: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
 
     taken = TaskRequest.objects.filter(requested_at__lt=before, taken_at__isnull=False)
     yield "task requests", taken.filter(~Exists(TaskRun.objects.filter(request=OuterRef("pk"))))
+
+
+def _old_vault_work(before: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
+    """Give old rows of work on the vault, those that refer to others first.
+
+    Of each job the newest drill stays, which tells whose turn it is, and the one that proved it
+    restorable last. Of each kind of run the newest of each outcome stays (the last prune that was
+    not refused is what the clock is checked against), and those of the drills that stay. What is
+    wrong now stays, and what still runs.
+    """
+    ended = RestoreDrill.objects.exclude(outcome=RestoreDrill.Outcome.RUNNING.value)
+    newer = RestoreDrill.objects.filter(job=OuterRef("job"), pk__gt=OuterRef("pk"))
+    proof = ExpectedBackupJob.objects.filter(last_restore=OuterRef("pk"))
+    yield "restore drills", _over(ended, before).filter(Exists(newer), ~Exists(proof))
+
+    newest = _newest(VaultRun.objects.all(), "kind", "outcome")
+    runs = VaultRun.objects.exclude(outcome=VaultRun.Outcome.RUNNING.value).exclude(pk__in=newest)
+    drills = RestoreDrill.objects.filter(run=OuterRef("pk"))
+    yield "vault runs", _over(runs, before).filter(~Exists(drills))
+
+    yield "vault findings", VaultFinding.objects.filter(ended_at__lt=before)
+
+
+def _over(rows: QuerySet[Any], before: datetime) -> QuerySet[Any]:
+    """Give those that ended before then; one that was killed counts from its start."""
+    over: QuerySet[Any] = rows.alias(over=Coalesce("finished_at", "started_at"))
+    return over.filter(over__lt=before)
 
 
 def _old_scan_runs(before: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:

@@ -85,14 +85,30 @@ RECENT = 30
 """Good backups that a job remembers the size and duration of."""
 
 
-def past_of(job: ExpectedBackupJob, baseline: Baseline | None, double: str) -> Past:
-    """Give what a verdict on the job's next backup rests on."""
-    sizes, durations = zip(*job.recent_good, strict=True) if job.recent_good else ((), ())
+def past_of(
+    job: ExpectedBackupJob,
+    baseline: Baseline | None,
+    double: str,
+    *,
+    report: int | None,
+    cycle: Cycle | None,
+) -> Past:
+    """Give what a verdict on a backup of the job rests on.
+
+    The backup came with `report`, perhaps judged before, and belongs to `cycle`: neither what is
+    remembered of that report nor of that cycle counts.
+    """
+    recent = [one for one in job.recent_good if report is None or one[0] != report]
+    last = job.last_good_entry
+    counted = last is not None and (
+        (report is not None and last.report_id == report)
+        or (cycle is not None and last.cycle_due == cycle.due)
+    )
     return Past(
         baseline=baseline,
-        unchanged_cycles=job.unchanged_cycles,
-        sizes=sizes,
-        durations=tuple(seconds for seconds in durations if seconds is not None),
+        unchanged_cycles=max(0, job.unchanged_cycles - counted),
+        sizes=tuple(size for _, size, _ in recent),
+        durations=tuple(seconds for _, _, seconds in recent if seconds is not None),
         double=double,
     )
 
@@ -116,10 +132,12 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     """
     ended = entry.operation_end
     if entry.status in GOOD and ended and (job.last_good_at is None or ended >= job.last_good_at):
+        before = job.last_good_entry
+        again = before is not None and before.report_id == entry.report_id
+        _remember(job, entry, before, again=again)
         job.last_good_entry = entry
         job.last_good_at = ended
         job.last_size = entry.size
-        _remember(job, entry)
     if entry.cycle_due is not None and entry.cycle_due == job.due_at:
         coming = job.calendar.after(job.due_at)
         job.due_at = coming.due if coming else None
@@ -148,10 +166,19 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     )
 
 
-def _remember(job: ExpectedBackupJob, entry: BackupEntry) -> None:
-    """Keep what later backups are compared with."""
-    job.recent_good = [*job.recent_good, [entry.size, entry.dump_seconds]][-RECENT:]
+def _remember(
+    job: ExpectedBackupJob, entry: BackupEntry, before: BackupEntry | None, *, again: bool
+) -> None:
+    """Keep what later backups are compared with; one that is judged again counts once.
+
+    `before` was the last good entry until now.
+    """
+    item = [entry.report_id, entry.size, entry.dump_seconds]
+    recent = [one for one in job.recent_good if one[0] is None or one[0] != entry.report_id]
+    job.recent_good = [*recent, item][-RECENT:]
     if entry.status != Status.UNCHANGED.value:
         job.unchanged_cycles = 0
-    elif entry.cycle_due is None or entry.cycle_due != job.state_cycle:
+    elif not again and (
+        before is None or entry.cycle_due is None or entry.cycle_due != before.cycle_due
+    ):
         job.unchanged_cycles += 1

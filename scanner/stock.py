@@ -40,7 +40,7 @@ def take_in(entries: Sequence[BackupEntry], *, now: datetime) -> None:
         for entry in entries
         if entry.vault_path and entry.status == Status.SUCCESS.value
     }
-    known = _known(set(made))
+    known, going = _known(set(made))
     new: list[VaultCopy] = []
     again: list[VaultCopy] = []
     lost: list[BackupEntry] = []
@@ -48,8 +48,7 @@ def take_in(entries: Sequence[BackupEntry], *, now: datetime) -> None:
         copy = known.get(key)
         if copy is not None and copy.state == VaultCopy.State.WHOLE.value:
             continue
-        is_going = copy is not None and copy.state == VaultCopy.State.DELETING.value
-        if is_going or not vault.is_there(conf.vault_root(), entry.vault_path):
+        if entry.vault_path in going or not vault.is_there(conf.vault_root(), entry.vault_path):
             lost.append(entry)
         elif copy is None:
             new.append(copy_of(entry, now=now))
@@ -83,11 +82,21 @@ def copy_of(entry: BackupEntry, *, now: datetime) -> VaultCopy:
     )
 
 
-def _known(keys: set[tuple[int, str]]) -> dict[tuple[int, str], VaultCopy]:
+def _known(
+    keys: set[tuple[int, str]],
+) -> tuple[dict[tuple[int, str], VaultCopy], set[str]]:
+    """Lock the rows of these paths, of whichever job; give the keys' own, and what is going.
+
+    Two jobs may be of one database: a prune that deletes the one's copy either sees the other's
+    new row, or has marked the path already.
+    """
     known: dict[tuple[int, str], VaultCopy] = {}
-    for some in batches(sorted(keys)):
-        jobs, paths = zip(*some, strict=True)
-        for copy in VaultCopy.objects.filter(job_id__in=jobs, path__in=paths):
+    going: set[str] = set()
+    for some in batches(sorted({path for _, path in keys})):
+        locked = VaultCopy.objects.select_for_update().filter(path__in=some)
+        for copy in locked.order_by("pk"):
             if (copy.job_id, copy.path) in keys:
                 known[copy.job_id, copy.path] = copy
-    return known
+            if copy.state == VaultCopy.State.DELETING.value:
+                going.add(copy.path)
+    return known, going

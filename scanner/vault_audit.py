@@ -30,8 +30,8 @@ from scanner.models import ExpectedBackupJob, VaultCopy, VaultRun
 from scanner.models.vault import ALIVE
 from scanner.pipeline import deposit, vault
 from scanner.pipeline.patrol import Absent, Examined, Found, Unreadable, examine
-from scanner.pipeline.vault_tree import INCOMING
 from scanner.vault_findings import OF_A_READ, End, Finding, Kind
+from scanner.vault_presence import require_vault
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,6 @@ PAGE_BYTES = 8 * 2**30
 """Bytes after which what was read is recorded, however few copies they were."""
 SHARE = 0.1
 """The part of the budget that may go to copies that were not whole before."""
-_NOT_COPIES = frozenset({INCOMING, "lost+found"})
 
 State = VaultCopy.State
 Progress = Callable[[int, int], None]
@@ -132,7 +131,7 @@ class _Audit:
     def work(self) -> None:
         self._total = VaultCopy.objects.filter(state__in=ALIVE).count()
         if self._total:
-            self._require_vault()
+            require_vault()
         with transaction.atomic():
             self._held.fence()
             vault_findings.end_of_whole(now=self._now)
@@ -149,23 +148,6 @@ class _Audit:
         self._run.message = vault_board.coverage_words(now=self._now)
         if untold:
             self._run.message += f"; {untold} more files of nobody are not told one by one"
-
-    def _require_vault(self) -> None:
-        """Raise VaultError when the vault is away: then nothing that is not there is absent."""
-        what_to_do = (
-            "check VALIDATED_BACKUPS_BASE_PATH, and that the disk is mounted: no copy is judged"
-        )
-        try:
-            with os.scandir(self._vault) as entries:
-                is_empty = all(entry.name in _NOT_COPIES for entry in entries)
-        except OSError as error:
-            raise VaultError(
-                f"the vault {self._vault} cannot be listed ({error.strerror}): {what_to_do}"
-            ) from error
-        if is_empty:
-            raise VaultError(
-                f"the vault {self._vault} is empty, expected {self._total} copies: {what_to_do}"
-            )
 
     def _read(self, copies: Iterator[VaultCopy], part: float) -> None:
         looks: list[_Look] = []
@@ -185,7 +167,7 @@ class _Audit:
         self._progress(self._run.copies, self._total)
         if isinstance(found, Found) and (found.size, found.sha256) == (copy.size, copy.sha256):
             return _Look(copy)
-        self._require_vault()
+        require_vault()
         kind, words = _told(copy, found)
         if (by := self._put_back(copy)) is None:
             return _Look(copy, kind, words)

@@ -1,6 +1,6 @@
 """The read side of the vault: its room, how much of it was read again, what is wrong with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from scanner import conf
 from scanner.board import moment
 from scanner.errors import VaultError
-from scanner.models import VaultCopy, VaultFinding, VaultRun
+from scanner.models import ExpectedBackupJob, VaultCopy, VaultFinding, VaultRun
 from scanner.models.batch import batches
 from scanner.models.vault import ALIVE
 from scanner.pipeline.vault_writing import free_bytes
@@ -85,7 +85,10 @@ def coverage() -> Coverage:
 
 
 def coverage_words(*, now: datetime) -> str:
-    """Say how much of the vault was read again in which time, in the language of the moment."""
+    """Say how much of the vault was read whole in which time, in the language of the moment.
+
+    What was written in that time counts too: it was read while it was written.
+    """
     found = coverage()
     if not found.copies:
         return gettext("the vault holds no copies")
@@ -93,11 +96,15 @@ def coverage_words(*, now: datetime) -> str:
         return gettext("not one of %(copies)d copies is whole") % {"copies": found.copies}
     when = _last(now - found.whole_since)
     if found.whole == found.copies:
-        return gettext("100 %% re-read in %(when)s") % {"when": when}
+        return gettext("100 %% re-read or written in %(when)s") % {"when": when}
     counts = {"whole": found.whole, "copies": found.copies, "when": when}
-    return gettext(
-        "%(whole)d of %(copies)d copies re-read in %(when)s, the others are not whole"
-    ) % (counts)
+    return (
+        gettext(
+            "%(whole)d of %(copies)d copies re-read or written in %(when)s, "
+            "the others are not whole"
+        )
+        % counts
+    )
 
 
 def broken_copies(page: int, *, now: datetime) -> Iterator[VaultCopy]:
@@ -170,6 +177,34 @@ def audit_as_data(run: VaultRun) -> dict[str, Any]:
         "findings": [finding_as_data(one) for one in (*repaired, *open_findings())],
         "repaired": len(repaired),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class JobsFacts:
+    """What is known of jobs, each by its key: only those of which there is anything."""
+
+    last_restored: Mapping[int, dict[str, Any]]
+    open_findings: Mapping[int, int]
+
+    def as_data(self, job: int) -> dict[str, Any]:
+        """Give one job's as programs see it."""
+        return {
+            "last_restored": self.last_restored.get(job),
+            "vault_findings": self.open_findings.get(job, 0),
+        }
+
+
+def facts_of_jobs() -> JobsFacts:
+    """Give what was restored last of each job, and how many of its findings are open now."""
+    columns = ("finished_at", "copy__made_at", "seconds")
+    proven = ExpectedBackupJob.objects.filter(last_restore__isnull=False).order_by()
+    drills = proven.values_list("pk", *(f"last_restore__{column}" for column in columns))
+    restored = {
+        job: {"at": moment(at), "backup_of": moment(made), "seconds": seconds}
+        for job, at, made, seconds in drills
+    }
+    found = VaultFinding.objects.filter(ended_at=None, job__isnull=False).order_by()
+    return JobsFacts(restored, dict(found.values_list("job_id").annotate(Count("pk"))))
 
 
 def finding_as_data(finding: VaultFinding) -> dict[str, Any]:

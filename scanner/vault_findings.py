@@ -59,7 +59,8 @@ def find(
 ) -> bool:
     """Open a finding, or renew the words of the one that is open already; tell whether it is new.
 
-    Only the holder of a lease on the vault calls this, so that nobody opens the same one.
+    Only the holder of the lease of an audit, a prune or drills calls this, each for kinds of its
+    own, so that nobody opens the same one.
     """
     found = Finding(kind, path, message, job.pk if job else None, copy.pk if copy else None)
     return bool(find_all((found,), now=now))

@@ -19,7 +19,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Max, OuterRef, Subquery
 
-from scanner import conf, lease, vault_findings, vault_run
+from scanner import conf, lease, vault_findings, vault_presence, vault_run
 from scanner.errors import LeaseLost, VaultError
 from scanner.models import BackupEntry, ExpectedBackupJob, VaultCopy, VaultRun
 from scanner.models.batch import BATCH, batches
@@ -97,7 +97,8 @@ def prune(
     `dry_run` only looks: no lease, no run, no change. `jobs` (keys) limits it to these;
     `clock_is_right` vouches for the clock. `progress` is called with the number of jobs looked at
     and in all, `tell` with each decision that drops, holds back or fails to drop something.
-    Raise LeaseHeld while others work on the vault, LeaseLost when others began to meanwhile.
+    Raise LeaseHeld while others work on the vault, LeaseLost when others began to meanwhile,
+    VaultError when the vault is away.
     """
     if dry_run:
         look = _Prune(None, Pruned(None), now, tell)
@@ -140,6 +141,7 @@ class _Prune:
     def everything(
         self, jobs: Collection[int], progress: Progress, *, clock_is_right: bool
     ) -> None:
+        vault_presence.require_vault()
         if not clock_is_right and (words := _clock_problem(self.now)):
             self.pruned.refused = words
             logger.warning("nothing is deleted from the vault: %s", words)

@@ -3,6 +3,7 @@
 Beyond what the rules keep, nothing of a job goes
 
 - while it is in a problem status, active or paused;
+- while a restore of it failed, and none has succeeded since: an older copy may be the good one;
 - if it is the copy of the job's last good backup, be it a damaged one;
 - unless the newest verified copy stands in the vault, a file of the right size: otherwise there is
   nothing to fall back on, or the vault's disk is not mounted.
@@ -25,6 +26,7 @@ from scanner import conf
 from scanner.cycle import time_zone
 from scanner.errors import BackupMonitorError
 from scanner.models import BackupEntry, ExpectedBackupJob, VaultCopy, VaultFinding
+from scanner.models.batch import batches
 from scanner.models.job import PROBLEM_STATUSES
 from scanner.pipeline.patrol import status_of
 from scanner.pipeline.retention import NEWEST_VERIFIED, Copy, Point, Policy, Retained, keep
@@ -80,7 +82,9 @@ def fates(jobs: Sequence[int]) -> Iterator[Fate]:
     known = ExpectedBackupJob.objects.filter(pk__in=jobs).select_related("last_good_entry")
     some = [
         job
-        for job in known.annotate(is_marked=Exists(marked)).order_by("pk")
+        for job in known.annotate(has_failed_restore=_has_failed_restore())
+        .annotate(is_marked=Exists(marked))
+        .order_by("pk")
         if job.is_marked or job.policy != Policy()
     ]
     keys = [job.pk for job in some]
@@ -93,8 +97,14 @@ def fates(jobs: Sequence[int]) -> Iterator[Fate]:
 def locked_fate(job: int) -> Fate:
     """Decide on one job's copies as they stand now, and lock the job until the transaction ends."""
     locked = ExpectedBackupJob.objects.select_for_update(of=("self",))
-    fresh = locked.select_related("last_good_entry").get(pk=job)
+    jobs = locked.select_related("last_good_entry")
+    fresh = jobs.annotate(has_failed_restore=_has_failed_restore()).get(pk=job)
     return _fate(fresh, list(_copies([job])), [point for _, point in _points([job])])
+
+
+def _has_failed_restore() -> Exists:
+    failed = VaultFinding.Kind.NOT_RESTORABLE.value
+    return Exists(VaultFinding.objects.filter(job=OuterRef("pk"), kind=failed, ended_at=None))
 
 
 def _copies(jobs: Sequence[int]) -> QuerySet[VaultCopy]:
@@ -148,6 +158,12 @@ def _decide(
     if dropped and job.status in PROBLEM_STATUSES:
         fate.held_back = f"the job is {job.status}: {len(dropped)} copies stay that could go"
         dropped = {}
+    if dropped and getattr(job, "has_failed_restore", False):
+        fate.held_back = (
+            f"a restore of it failed: {len(dropped)} copies stay that could go, until one succeeds "
+            "(restore_drill)"
+        )
+        dropped = {}
     if (dropped or removed) and (words := _why_not_safe(root, standing, retained)):
         fate.failures.append(words)
         dropped, removed = {}, []
@@ -163,8 +179,10 @@ def _unmark(copies: Sequence[VaultCopy]) -> None:
     """Let copies be what they were before a prune marked them; their rows stay as they are."""
     if not copies:
         return
-    found = VaultFinding.objects.filter(path__in=[copy.path for copy in copies], ended_at=None)
-    damaged = set(found.filter(kind__in=_OF_DAMAGED).values_list("path", flat=True))
+    found = VaultFinding.objects.filter(kind__in=_OF_DAMAGED, ended_at=None)
+    damaged: set[str] = set()
+    for some in batches([copy.path for copy in copies]):
+        damaged.update(found.filter(path__in=some).values_list("path", flat=True))
     for copy in copies:
         copy.state = State.DAMAGED.value if copy.path in damaged else State.WHOLE.value
         copy.deleted_because = ""

@@ -18,15 +18,21 @@ from scanner.errors import DepositRootUnavailable
 from scanner.models import (
     AgentReport,
     BackupEntry,
+    ExpectedBackupJob,
+    RestoreDrill,
     ScanRun,
     ScheduledTask,
     StatusChange,
     TaskChange,
     TaskRequest,
     TaskRun,
+    VaultCopy,
+    VaultFinding,
+    VaultRun,
 )
 from tests.agent import Agent, set_time
 from tests.scanning import NOW, by_mtime, make_job, run_scan
+from tests.stocked import stocked
 
 # Not in one transaction: each batch is one of its own, and scans beat a lease's heart.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -223,6 +229,108 @@ def test_a_request_stays_as_long_as_its_run() -> None:
     assert prune() == {}
     run.refresh_from_db()
     assert run.request == request
+
+
+# --- Work on the vault ----------------------------------------------------------------------------
+
+
+def make_vault_run(days: float, outcome: str = "ok", kind: str = "audit") -> VaultRun:
+    at = None if outcome == "running" else ago(days)
+    return VaultRun.objects.create(kind=kind, outcome=outcome, started_at=ago(days), finished_at=at)
+
+
+def vault_runs() -> list[VaultRun]:
+    return list(VaultRun.objects.order_by("pk"))
+
+
+def make_drill(
+    copy: VaultCopy, days: float, outcome: str = "restored", run: VaultRun | None = None
+) -> RestoreDrill:
+    return RestoreDrill.objects.create(
+        run=run or make_vault_run(days, kind="drill"),
+        job=copy.job,
+        copy=copy,
+        started_at=ago(days),
+        finished_at=None if outcome == "running" else ago(days),
+        outcome=outcome,
+    )
+
+
+def drills() -> list[RestoreDrill]:
+    return list(RestoreDrill.objects.order_by("pk"))
+
+
+def a_copy(database: str = "ACME_2025") -> VaultCopy:
+    return stocked(make_job(database), ago(100))[0]
+
+
+def test_the_newest_vault_run_of_each_kind_and_outcome_stays() -> None:
+    old = [make_vault_run(62), make_vault_run(61, "failed"), make_vault_run(60, kind="prune")]
+    kept = [make_vault_run(50), make_vault_run(49, "failed"), make_vault_run(48, kind="prune")]
+    kept += [make_vault_run(30), make_vault_run(1)]
+    assert prune() == {"vault runs": 4}
+    assert vault_runs() == [kept[1], kept[2], kept[3], kept[4]]
+    assert not VaultRun.objects.filter(pk__in=[run.pk for run in old]).exists()
+
+
+@pytest.mark.parametrize("outcome", ["ok", "findings"])
+def test_the_newest_prune_that_was_not_refused_stays_since_the_clock_is_checked_by_it(
+    outcome: str,
+) -> None:
+    done = make_vault_run(90, outcome, "prune")
+    refused = [make_vault_run(days, "refused", "prune") for days in (80, 70, 60)]
+    assert prune() == {"vault runs": 2}
+    assert vault_runs() == [done, refused[-1]]
+
+
+def test_vault_runs_and_drills_that_run_stay() -> None:
+    run = make_vault_run(60, "running", "drill")
+    copy = a_copy()
+    running = make_drill(copy, 60, "running", run)
+    newest = make_drill(copy, 1)
+    make_vault_run(2, "running", "drill")
+    assert prune() == {}
+    assert drills() == [running, newest]
+
+
+def test_a_drill_that_was_killed_counts_from_its_start() -> None:
+    copy = a_copy()
+    make_drill(copy, 40, "interrupted")
+    newest = make_drill(copy, 1)
+    RestoreDrill.objects.filter(outcome="interrupted").update(finished_at=None)
+    assert prune() == {"restore drills": 1, "vault runs": 1}
+    assert drills() == [newest]
+
+
+def test_of_each_job_the_newest_drill_and_the_proof_stay_with_their_runs() -> None:
+    one, two = a_copy("ONE"), a_copy("TWO")
+    make_drill(one, 95)
+    proof = make_drill(one, 90)
+    ExpectedBackupJob.objects.filter(pk=one.job_id).update(last_restore=proof)
+    make_drill(one, 80, "failed")
+    newest = [make_drill(one, 70, "failed"), make_drill(two, 75)]
+    last = make_vault_run(1, kind="drill")
+    assert prune() == {"restore drills": 2, "vault runs": 2}
+    assert drills() == [proof, *newest]
+    assert vault_runs() == [proof.run, *(drill.run for drill in newest), last]
+    assert ExpectedBackupJob.objects.get(pk=one.job_id).last_restore == proof
+
+
+def make_finding(days: float, path: str, *, ended: float | None) -> VaultFinding:
+    return VaultFinding.objects.create(
+        kind="extra",
+        path=path,
+        found_at=ago(days),
+        ended_at=None if ended is None else ago(ended),
+        end="" if ended is None else "gone",
+    )
+
+
+def test_findings_go_when_they_are_over_for_long_and_never_while_they_are_open() -> None:
+    make_finding(50, "over", ended=31)
+    kept = [make_finding(50, "open", ended=None), make_finding(50, "just over", ended=30)]
+    assert prune() == {"vault findings": 1}
+    assert list(VaultFinding.objects.order_by("pk")) == kept
 
 
 # --- Scan runs ------------------------------------------------------------------------------------
@@ -477,16 +585,20 @@ def test_without_the_tree_rows_go_and_the_failure_is_raised(deposit_root: Path) 
 
 def make_one_of_each(agent: Agent) -> None:
     """Make an old and a young one of each kind."""
+    copy = a_copy()
     for days in (1000, 1):
+        make_drill(copy, days)
         make_execution(days)
         make_change(make_run(days, request=make_request(days)))
         make_scan_run(days)
+        make_finding(days, f"{days}", ended=days)
         shelve(agent, f"{days}.json", days)
         shelve(agent, f"{days}.json", days, "_rejected")
 
 
+VAULT = ["restore drills", "vault runs", "vault findings"]
 KINDS = {
-    "KEEP_EXECUTIONS_DAYS": ["executions", "task changes", "task runs", "task requests"],
+    "KEEP_EXECUTIONS_DAYS": ["executions", "task changes", "task runs", "task requests", *VAULT],
     "KEEP_RUNS_DAYS": ["scan runs"],
     "KEEP_ARCHIVED_REPORTS_DAYS": ["archived reports", "rejected reports"],
 }
@@ -529,11 +641,17 @@ def statements() -> int:
 
 def make_history(count: int) -> None:
     """Make so many old rows of each kind."""
+    copy = VaultCopy.objects.first() or a_copy()
     for number in range(count):
         days = 1000 - number
+        make_drill(copy, days)
+        make_finding(days, f"{days}", ended=days)
         make_execution(days)
         make_change(make_run(days, request=make_request(days)))
         make_scan_run(days)
+
+
+OF_TASKS = (DjangoJobExecution, TaskChange, TaskRun, TaskRequest)
 
 
 def test_statements_grow_with_the_batches_and_not_with_the_rows(
@@ -547,13 +665,15 @@ def test_statements_grow_with_the_batches_and_not_with_the_rows(
         make_execution(newest[0])
         make_change(make_run(newest[0], request=make_request(newest[0])))
         make_scan_run(newest[0])
+        make_drill(VaultCopy.objects.get(), newest[0])
         taken.append(statements())
-        for model in (DjangoJobExecution, TaskChange, TaskRun, TaskRequest, ScanRun):
+        for model in (*OF_TASKS, RestoreDrill, VaultRun, VaultFinding):
             model._base_manager.all().delete()
+        ScanRun.objects.filter(entries=None).delete()
     one, nine, ten, eleven, twenty_one = taken
     assert one == nine == ten
     batch = eleven - ten
-    assert 0 < batch < 40
+    assert 0 < batch < 60
     assert twenty_one - eleven == batch
 
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -101,6 +102,23 @@ def test_a_copy_that_is_being_deleted_is_waited_for_though_it_still_stands(
     entry.refresh_from_db()
     assert (entry.vault_path, entry.vault_pending) == ("", True)
     assert VaultCopy.objects.get().state == State.DELETING
+
+
+def test_a_copy_that_is_being_deleted_for_a_twin_of_its_job_is_waited_for(
+    job: ExpectedBackupJob,
+) -> None:
+    place: dict[str, Any] = {
+        "company_name": "ACME",
+        "city": "DOUALA",
+        "neighborhood": "NEWBELL",
+    }
+    twin = make_job("ACME_2025", agent="ACME_DOUALA_AKWA", **place)
+    stocked(twin, ENDED)
+    VaultCopy.objects.update(state=State.DELETING.value)
+    entry = stored(job)
+    stock.take_in([entry], now=NOW)
+    assert (entry.vault_path, entry.vault_pending) == ("", True)
+    assert not VaultCopy.objects.filter(job=job).exists()
 
 
 def test_statements_do_not_grow_with_the_copies() -> None:

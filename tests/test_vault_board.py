@@ -7,7 +7,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from scanner import vault_board
-from scanner.models import VaultCopy, VaultRun
+from scanner.board import moment
+from scanner.models import ExpectedBackupJob, RestoreDrill, VaultCopy, VaultRun
 from scanner.vault_board import Coverage, Space, coverage, coverage_words, open_findings, space
 from scanner.vault_findings import End, Kind, end, find
 from tests.agent import Agent
@@ -95,13 +96,13 @@ def test_no_copy_was_read_longer_ago_than_the_words_say(
     age: timedelta, words: str, copies: list[VaultCopy]
 ) -> None:
     change(copies[2], audited_at=NOW - age)
-    assert coverage_words(now=NOW) == f"100 % re-read in {words}"
+    assert coverage_words(now=NOW) == f"100 % re-read or written in {words}"
 
 
 def test_copies_that_are_not_whole_are_not_said_to_be_covered(copies: list[VaultCopy]) -> None:
     change(copies[0], state="damaged", audited_at=NOW - 90 * DAY)
     change(copies[1], audited_at=NOW - 3 * DAY)
-    words = "3 of 4 copies re-read in the last 3 days, the others are not whole"
+    words = "3 of 4 copies re-read or written in the last 3 days, the others are not whole"
     assert coverage_words(now=NOW) == words
     VaultCopy.objects.update(state="absent")
     assert coverage_words(now=NOW) == "not one of 4 copies is whole"
@@ -167,6 +168,32 @@ def test_an_audit_as_data_tells_what_is_open_and_what_it_put_back(copies: list[V
         ],
         "repaired": 1,
     }
+
+
+def test_facts_of_jobs_are_their_last_restore_and_what_is_wrong_now(
+    copies: list[VaultCopy], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    run = VaultRun.objects.create(kind="drill", started_at=NOW)
+    for copy in copies[:2]:
+        drill = RestoreDrill.objects.create(
+            run=run, job=copy.job, copy=copy, started_at=NOW, finished_at=NOW + HOUR, seconds=2.5
+        )
+        ExpectedBackupJob.objects.filter(pk=copy.job_id).update(last_restore=drill)
+    for copy, kind in ((copies[1], Kind.DAMAGED), (copies[1], Kind.EXTRA), (copies[2], Kind.EXTRA)):
+        find(kind, copy.path, "words", now=NOW, job=copy.job)
+    find(Kind.EXTRA, "nobody's", "words", now=NOW)
+    end([copies[2].path], End.GONE, now=NOW)
+    with django_assert_num_queries(2):
+        facts = vault_board.facts_of_jobs()
+    restored = [
+        {"at": "2026-03-02T13:00:00Z", "backup_of": moment(copy.made_at), "seconds": 2.5}
+        for copy in copies[:2]
+    ]
+    assert [facts.as_data(copy.job_id) for copy in copies[:3]] == [
+        {"last_restored": restored[0], "vault_findings": 0},
+        {"last_restored": restored[1], "vault_findings": 2},
+        {"last_restored": None, "vault_findings": 0},
+    ]
 
 
 @pytest.mark.parametrize("state", ["whole", "damaged", "absent", "deleting"])

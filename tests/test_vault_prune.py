@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from scanner import board, lease, vault_findings, vault_prune, vault_retention
-from scanner.errors import LeaseHeld, LeaseLost
+from scanner.errors import LeaseHeld, LeaseLost, VaultError
 from scanner.models import BackupEntry, ExpectedBackupJob, Lease, VaultCopy, VaultFinding, VaultRun
 from scanner.models.batch import batches
 from scanner.vault_findings import End, Kind
@@ -252,7 +252,36 @@ def make_a_link(_root: Path, newest: Path) -> None:
     newest.symlink_to(moved.name)
 
 
-@pytest.mark.parametrize("spoil", [unmount, no_vault, take_away, cut_short, make_a_link])
+@pytest.mark.parametrize("spoil", [unmount, no_vault])
+def test_nothing_is_decided_while_the_vault_is_away(
+    vault_root: Path, spoil: Callable[[Path, Path], None]
+) -> None:
+    job = make_job(keep_last=1)
+    copies = stocked(job, *days_ago(3, 2, 1))
+    VaultCopy.objects.filter(pk=copies[0].pk).update(state="deleting")
+    spoil(vault_root, vault_root / copies[-1].path)
+    with pytest.raises(VaultError, match="none of the copies that it should hold"):
+        pruned()
+    assert VaultRun.objects.get().outcome == "failed"
+    assert states(job) == ["deleting", "whole", "whole"]
+
+
+def test_nothing_goes_while_a_restore_of_the_job_has_failed(vault_root: Path) -> None:
+    job = make_job(keep_last=1)
+    copies = stocked(job, *days_ago(3, 2, 1))
+    newest = copies[-1]
+    vault_findings.find(Kind.NOT_RESTORABLE, newest.path, "no table", now=NOW, job=job, copy=newest)
+    done, decisions = pruned()
+    assert done.copies == 0
+    assert [one.held_back for one in decisions] == [
+        "a restore of it failed: 2 copies stay that could go, until one succeeds (restore_drill)"
+    ]
+    vault_findings.end([newest.path], End.RESTORED, now=NOW)
+    done, _ = pruned()
+    assert states(job) == ["deleted", "deleted", "whole"]
+
+
+@pytest.mark.parametrize("spoil", [take_away, cut_short, make_a_link])
 def test_nothing_goes_unless_the_newest_verified_copy_is_really_there(
     vault_root: Path, spoil: Callable[[Path, Path], None]
 ) -> None:
@@ -313,7 +342,7 @@ def pruned_before(days: int, outcome: str = "ok") -> None:
     [
         (
             newest_is_of_tomorrow,
-            "the newest backup is of 2026-03-03 12:00 UTC, which is in the fut",
+            "the newest verdict was recorded at 2026-03-03 12:00 UTC, which is",
         ),
         (
             lambda: pruned_before(31),
@@ -425,7 +454,7 @@ def test_a_file_that_two_jobs_have_stays_until_neither_wants_it(vault_root: Path
     twin = make_job(agent="ACME_DOUALA_AKWA", **place)
     old, _ = stocked(job, *days_ago(2, 1))
     stocked(twin, *days_ago(2, 1))
-    vault_findings.find(Kind.NOT_RESTORABLE, old.path, "no table", now=NOW, job=twin)
+    vault_findings.find(Kind.UNREADABLE, old.path, "no table", now=NOW, job=twin)
     vault_findings.find(Kind.DAMAGED, old.path, "bits", now=NOW, job=job, copy=old)
     done, _ = pruned()
     assert (states(job), states(twin)) == (["deleted", "whole"], ["whole", "whole"])

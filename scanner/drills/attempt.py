@@ -130,9 +130,12 @@ def _restore(content: Content, copy: VaultCopy, restorers: Restorers, started: f
         if content.is_damaged() and "SHA-256" not in words:
             words = f"the copy is damaged: its SHA-256 is not the one on record; {words}"
         return Attempt(Outcome.FAILED, words, target, bytes=content.packed, began=began)
+    if not restored.tables:
+        words = "the restore gave no table at all: nothing is proven by it"
+        return Attempt(Outcome.FAILED, words, target, bytes=content.packed, began=began)
     return Attempt(
         Outcome.RESTORED,
-        "" if restored.tables else "restored, but there is no table in it",
+        "",
         target,
         time.monotonic() - started,
         restored,

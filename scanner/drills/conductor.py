@@ -8,10 +8,12 @@
    the copy, the job, the entry and the finding, in one transaction that proves that the lease is
    still ours.
 4. When the budget is over no further one is begun; at least one is.
+5. A round in which copies had their turn and no restore was begun is refused, and says why.
 """
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 LEASE = "restore_drill"
 LONGEST_MESSAGE = 4000
+LACKS_SHOWN = 5
 NOT_RESTORABLE = vault_findings.Kind.NOT_RESTORABLE
 Progress = Callable[[int, int], None]
 """Told how many copies had their turn, and how many there are."""
@@ -121,13 +124,16 @@ class _Round:
         self._budget = budget
         self._progress = progress
         self._restorers = Restorers()
+        self._lacks: Counter[str] = Counter()
+        """Why copies were not tried, each with how many."""
 
     def drill(self, jobs: Collection[int]) -> None:
         """Give each copy its turn, as long as the budget lasts."""
         turns = _turns(jobs)
         for number, pk in enumerate(turns):
             self._progress(number, len(turns))
-            if self._run.copies and self._at() - self._now >= self._budget:
+            has_begun = self._run.copies or self._run.findings
+            if has_begun and self._at() - self._now >= self._budget:
                 logger.info("the budget is over: %d copies wait", len(turns) - number)
                 break
             # It may have been pruned, or found damaged, since the turns were given.
@@ -137,10 +143,19 @@ class _Round:
                 self._take_turn(copy)
         else:
             self._progress(len(turns), len(turns))
-        if self._restorers.refused:
+        if self._lacks and not self._run.copies and not self._run.findings:
+            self._run.outcome = VaultRun.Outcome.REFUSED.value
+            self._run.message = clean(self._all_lacks(), LONGEST_MESSAGE)
+        elif self._restorers.refused:
             self._run.message = clean("; ".join(self._restorers.refused), LONGEST_MESSAGE)
-            if not self._run.copies:
-                self._run.outcome = VaultRun.Outcome.REFUSED.value
+
+    def _all_lacks(self) -> str:
+        shown = self._lacks.most_common(LACKS_SHOWN)
+        total = self._lacks.total()
+        words = [f"{number:,}: {lack}" for lack, number in shown]
+        if others := total - sum(number for _lack, number in shown):
+            words.append(f"{others:,} for other reasons")
+        return f"{total:,} not tried: {'; '.join(words)}"
 
     def _take_turn(self, copy: VaultCopy) -> None:
         with transaction.atomic():
@@ -163,6 +178,8 @@ class _Round:
 
     def _record(self, row: RestoreDrill, copy: VaultCopy, found: Attempt) -> None:
         at = self._at()
+        # The job first, as everybody locks them, then its copies.
+        ExpectedBackupJob.objects.select_for_update().get(pk=copy.job_id)
         state = VaultCopy.objects.select_for_update().values_list("state", flat=True)
         deleted = state.get(pk=copy.pk) not in ALIVE
         outcome, words = found.outcome, " ".join(found.words.split())
@@ -183,6 +200,8 @@ class _Round:
             tried.update(drilled_at=at)
             vault_findings.find(NOT_RESTORABLE, copy.path, words, now=at, job=copy.job, copy=copy)
             self._run.findings += 1
+        else:
+            self._lacks[words] += 1
 
     def _end_findings(self, job: ExpectedBackupJob, at: datetime) -> None:
         """End what was found on this job's copies, older ones too: they get no turn any more."""

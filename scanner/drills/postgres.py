@@ -83,7 +83,7 @@ class PostgresServer:
         finally:
             try:
                 with scratch.session(self._parameters, self._marker) as session:
-                    scratch.drop(session, name)
+                    scratch.drop_all(session, self._marker)
             except psycopg.Error as error:
                 words = scratch.said(error)
                 logger.warning("the scratch database %s was not dropped: %s", name, words)

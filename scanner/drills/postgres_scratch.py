@@ -6,6 +6,7 @@ run programs on it, nor of those that own others' databases.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 OLDEST = 13
 """The first version that can drop a database from under its sessions."""
 CONNECT_SECONDS = 10
+ENGLISH = re.compile(r"(?:C|POSIX|en|English)(?:[._@-].*)?", re.IGNORECASE)
+"""The values of lc_messages with which a server tells its errors in the words looked for here."""
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -78,7 +81,8 @@ def session(parameters: Mapping[str, str], name: str) -> Iterator[Session]:
 def address(parameters: Mapping[str, str], name: str) -> str:
     """Give a database's address for the command line, where everybody may read it."""
     own = {"connect_timeout": str(CONNECT_SECONDS), **parameters, "dbname": name}
-    own.pop("password", None)
+    for secret in targets.SECRETS:
+        own.pop(secret, None)
     return _conninfo(own)
 
 
@@ -93,6 +97,12 @@ def prove(session: Session, marker: str) -> int:
         for name in _owned(session)
         if name != marker and not targets.is_a_drills(name, marker)
     ]
+    language = session.execute("SHOW lc_messages").fetchone()
+    if language is None or not ENGLISH.fullmatch(language[0]):
+        problems.append(
+            f"the server tells its errors in the language {language and language[0]!r:.80}, which "
+            "a drill does not read; set lc_messages = 'C' in its postgresql.conf"
+        )
     if tables := user_tables(session):
         problems.append(
             f"the database {marker} is not empty: it has {len(tables)} tables, the first is "
@@ -114,9 +124,23 @@ def drop_leftovers(session: Session, marker: str) -> None:
             drop(session, name)
 
 
+def drop_all(session: Session, marker: str) -> None:
+    """Drop all that the role owns but the marked database: a drill's own, and what its dump made.
+
+    The role was proven to own nothing else before the dump was let in.
+    """
+    for name in _owned(session):
+        if name != marker:
+            drop(session, name)
+
+
 def drop(session: Session, name: str) -> None:
     """Drop a drill's database from under the sessions that may still work in it."""
     try:
+        # A dump may have made it one, to keep it from being dropped.
+        session.execute(
+            sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(sql.Identifier(name))
+        )
         session.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         )

@@ -5,7 +5,9 @@ its tables and rows are there all the same. Such errors, told by their SQLSTATE 
 that they stand before, are let pass; any other ends the restore.
 
 psql must run with VERBOSITY=verbose, which gives the SQLSTATE, and with --echo-errors, which gives
-the statement, on lines after the error's.
+the statement, on lines after the error's. Its own words, DETAIL and STATEMENT among them, must be
+those of the locale C. The word for an error is the server's, in any language: so whatever is not
+known to be less is one, unless its SQLSTATE says otherwise, and a statement that is shown failed.
 """
 
 import re
@@ -14,7 +16,13 @@ from scanner.drills.outcome import CannotRestore, CannotTry
 
 _LONGEST_WORDS = 1000
 
-_ERROR = re.compile(r"(?:psql:[^:]*:\d+: )?(?:ERROR|FATAL|PANIC):  ([0-9A-Z]{5}): (.*)")
+_LESS = r"(?:LOG|INFO|NOTICE|WARNING|DEBUG\d?):"
+_FIELDS = r"(?:DETAIL|HINT|QUERY|CONTEXT|STATEMENT|LOCATION|LINE \d+|[A-Z]+ NAME):"
+_ERROR = re.compile(
+    rf"(?:psql:[^:]*:\d+: )?(?!{_LESS}|{_FIELDS})[^:]{{1,60}}:  ([0-9A-Z]{{5}}): (.*)"
+)
+_NO_ERRORS = ("00", "01", "02")
+"""Classes of SQLSTATEs: success, warning, no data."""
 _STATEMENT = re.compile(r"(?:psql:[^:]*:\d+: )?STATEMENT:  (.*)")
 _OWN_ERROR = re.compile(r"psql(?::[^:]*:\d+)?: (?:error|fatal): (.*)")
 
@@ -81,12 +89,17 @@ class PsqlErrors:
     def hear(self, line: bytes) -> None:
         """Take one line."""
         text = line.decode("utf-8", "replace").rstrip("\r")
-        if found := _ERROR.match(text):
+        if (found := _ERROR.match(text)) and not found[1].startswith(_NO_ERRORS):
             self.end()
             self._state, self._words = found[1], found[2]
             if _SERVERS_TROUBLE.fullmatch(self._state):
                 raise CannotTry(f"the scratch server could not go on: {self._words}")
-        elif (found := _STATEMENT.match(text)) and self._state:
+        elif found := _STATEMENT.match(text):
+            if not self._state:
+                raise CannotRestore(
+                    "PostgreSQL refused a statement, in words that nobody here understands "
+                    f"(in: {_clip(found[1], 200)})"
+                )
             state, words = self._state, self._words
             self._state = ""
             _judge(state, words, found[1])

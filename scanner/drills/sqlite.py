@@ -1,9 +1,10 @@
 """Restores of SQLite's files and scripts into a file that is thrown away.
 
 No program is started: Python's own SQLite does it, in this process. So what a script may do is
-bounded by an authorizer (no other file is attached, no schema written by hand, no extension loaded)
-and by the number of pages; a file is opened to be read only, as one whose schema is not trusted.
-Work that does not end is interrupted from a timer.
+bounded by an authorizer (no other file is attached, no schema written by hand, no extension loaded,
+nothing made among temporary tables, which no bound would hold for), by the number of pages, and by
+the length of a value; a file is opened to be read only, as one whose schema is not trusted. The
+deadline is looked at before each statement, and one that does not end is interrupted by a thread.
 """
 
 import sqlite3
@@ -22,13 +23,20 @@ KINDS = frozenset({DumpKind.SQLITE, DumpKind.SQLITE_SQL})
 PAGE = 4096
 ROOM_LOOKED_AT = 64 * 2**20
 """Bytes that are written before the room on the disk is looked at again."""
+LONGEST_VALUE = 64 * 2**20
+"""Bytes of a text of a script, or of a value that it computes: few of them fill the memory."""
 _ERRORS_SHOWN = 3
+_AGAIN_SECONDS = 0.1
 
 _ALLOWED_PRAGMAS = frozenset({"foreign_keys"})
 _FORBIDDEN = {
     sqlite3.SQLITE_ATTACH: "attaches another file",
     sqlite3.SQLITE_DETACH: "detaches a file",
     sqlite3.SQLITE_CREATE_VTABLE: "makes a virtual table",
+    sqlite3.SQLITE_CREATE_TEMP_TABLE: "makes a temporary table",
+    sqlite3.SQLITE_CREATE_TEMP_INDEX: "makes a temporary index",
+    sqlite3.SQLITE_CREATE_TEMP_TRIGGER: "makes a temporary trigger",
+    sqlite3.SQLITE_CREATE_TEMP_VIEW: "makes a temporary view",
 }
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer"})
 _APPLICATIONS_OWN = ("no such module", "no such function", "unknown function", "no such collation")
@@ -85,7 +93,7 @@ def _examine(file: Path, deadline: Deadline) -> Restored:
         if found != ["ok"]:
             shown = "; ".join(found[:_ERRORS_SHOWN])
             raise CannotRestore(f"SQLite finds the database damaged: {shown}")
-        return _count(database)
+        return _count(database, deadline)
 
 
 def _execute(content: Content, kind: DumpKind, file: Path, deadline: Deadline) -> Restored:
@@ -105,8 +113,10 @@ def _execute(content: Content, kind: DumpKind, file: Path, deadline: Deadline) -
             "trusted_schema = OFF",
         ):
             database.execute(f"PRAGMA {pragma}").close()
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         database.set_authorizer(guard.judge)
-        for statement in statements(content):
+        for statement in statements(content, deadline.left):
+            deadline.left()
             try:
                 database.execute(statement).close()
             except sqlite3.Error as error:
@@ -118,7 +128,7 @@ def _execute(content: Content, kind: DumpKind, file: Path, deadline: Deadline) -
         if defect := content.ending_defect(kind):
             raise CannotRestore(defect)
         database.set_authorizer(None)
-        return _count(database)
+        return _count(database, deadline)
 
 
 class _Guard:
@@ -127,7 +137,7 @@ class _Guard:
     def __init__(self) -> None:
         self._refused = ""
 
-    def judge(self, action: int, first: str | None, second: str | None, *_where: object) -> int:
+    def judge(self, action: int, first: str | None, second: str | None, *where: object) -> int:
         """Answer SQLite's question whether a statement may do something."""
         if action == sqlite3.SQLITE_PRAGMA:
             if (first or "").lower() in _ALLOWED_PRAGMAS:
@@ -137,6 +147,8 @@ class _Guard:
             self._refused = f"calls the function {second}"
         elif action in _FORBIDDEN:
             self._refused = _FORBIDDEN[action]
+        elif where[0] == "temp":  # CREATE TABLE temp.x is not told as one of the above
+            self._refused = "writes among temporary tables"
         else:
             return sqlite3.SQLITE_OK
         return sqlite3.SQLITE_DENY
@@ -152,7 +164,7 @@ class _Guard:
             raise CannotRestore(f"the dump {self._refused}, which a drill refuses")
 
 
-def _count(database: sqlite3.Connection) -> Restored:
+def _count(database: sqlite3.Connection, deadline: Deadline) -> Restored:
     # A virtual table has no root page; its rows are those of its shadow tables.
     names = [
         str(row[0])
@@ -163,6 +175,7 @@ def _count(database: sqlite3.Connection) -> Restored:
     ]
     rows = 0
     for name in names:
+        deadline.left()
         quoted = '"' + name.replace('"', '""') + '"'
         rows += database.execute(f"SELECT count(*) FROM main.{quoted}").fetchone()[0]  # noqa: S608
     return Restored(len(names), rows)
@@ -170,14 +183,23 @@ def _count(database: sqlite3.Connection) -> Restored:
 
 @contextmanager
 def _interrupted_at(database: sqlite3.Connection, deadline: Deadline) -> Iterator[None]:
-    timer = threading.Timer(deadline.left(), database.interrupt)
-    timer.daemon = True
-    timer.start()
+    ended = threading.Event()
+    seconds = deadline.left()
+
+    def interrupt() -> None:
+        # Again and again: it does nothing to a statement that begins a moment later.
+        over = ended.wait(seconds)
+        while not over:
+            database.interrupt()
+            over = ended.wait(_AGAIN_SECONDS)
+
+    thread = threading.Thread(target=interrupt, name="drill deadline", daemon=True)
+    thread.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        ended.set()
+        thread.join()
 
 
 def _explained(
@@ -190,6 +212,11 @@ def _explained(
     if "disk is full" in words or "disk I/O error" in words:
         return CannotTry(f"the disk of temporary files is full, or broken: {words} (TMPDIR)")
     where = f" (in: {statement[:200]})" if statement else ""
+    if "too big" in words:
+        return CannotTry(
+            f"a value of the dump is longer than the {LONGEST_VALUE:,} bytes that a drill takes "
+            f"from a script{where}: back the database up as a file (VACUUM INTO, .backup)"
+        )
     return CannotRestore(f"SQLite says: {words}{where}")
 
 

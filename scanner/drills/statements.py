@@ -7,7 +7,7 @@ a semicolon outside of them: then what is left for it to know are the bodies of 
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from scanner.drills.outcome import CannotRestore, CannotTry
 
@@ -20,15 +20,21 @@ _MAY_END = re.compile(rb";\s*(?:--[^\n]*\n?)?\Z")
 _NOTHING = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z))*")
 
 
-def statements(pieces: Iterable[bytes]) -> Iterator[str]:
+def _go_on() -> None:
+    """Let it take as long as it takes."""
+
+
+def statements(pieces: Iterable[bytes], each_line: Callable[[], object] = _go_on) -> Iterator[str]:
     """Give each statement of a script that is UTF-8, as the sqlite3 shell's .dump writes it.
 
-    Raise CannotRestore when the last one is not whole, CannotTry when one is too long for us.
+    `each_line` is called before a line is looked at, and may raise to give up. Raise CannotRestore
+    when the last one is not whole, CannotTry when one is too long for us.
     """
     parts: list[bytes] = []
     size = 0
     closing = b""
     for line in _lines(pieces):
+        each_line()
         parts.append(line)
         size += len(line)
         if size > LONGEST:

@@ -20,6 +20,9 @@ _NAME = re.compile(rf"{MARK}[a-z0-9_]{{0,37}}")
 _DRILL_DIGITS = 12
 _LIKE_A_DRILLS = re.compile(rf"_[0-9a-f]{{{_DRILL_DIGITS}}}$")
 _MYSQL_OPTIONS = frozenset({"unix_socket"})
+SECRETS = frozenset({"password", "sslpassword", "oauth_client_secret"})
+"""Words of libpq's whose values must not stand on a command line."""
+_REFUSED_OPTIONS = SECRETS - {"password"}
 _UNQUOTABLE = re.compile(r"[\0\r\n]")
 
 
@@ -110,13 +113,19 @@ def _engine_of(url: str) -> Engine:
 
 def _postgres(url: str) -> dict[str, str]:
     try:
-        return {word: str(value) for word, value in conninfo_to_dict(url).items()}
+        found = {word: str(value) for word, value in conninfo_to_dict(url).items()}
     except psycopg.Error:
         # libpq's words may quote the address, password and all.
         raise ValueError(
             f"the address cannot be read; expected one like {_EXAMPLE[Engine.POSTGRES]}, with "
             "%XX for what is special in a password"
         ) from None
+    if refused := sorted(_REFUSED_OPTIONS & found.keys()):
+        raise ValueError(
+            f"found {refused[0]} in the address, which would stand on a command line for all to "
+            "read; expected a password before the host, or a client's key without one"
+        )
+    return found
 
 
 def _mysql(url: str) -> dict[str, str]:

@@ -8,10 +8,12 @@ BATCH = 500
 def know_copies(apps, schema_editor):
     entries = apps.get_model("scanner", "BackupEntry").objects
     copies = apps.get_model("scanner", "VaultCopy").objects
-    made = entries.filter(status="SUCCESS").exclude(vault_path="").order_by("pk")
+    made = entries.filter(status="SUCCESS", size__isnull=False).exclude(vault_path="").order_by("pk")
     last, known = 0, set()
     while some := list(made.filter(pk__gt=last)[:BATCH]):
-        new = {(one.job_id, one.vault_path): one for one in some}
+        new = {}
+        for one in some:
+            new.setdefault((one.job_id, one.vault_path), one)
         copies.bulk_create(
             [
                 copies.model(
@@ -19,7 +21,7 @@ def know_copies(apps, schema_editor):
                     entry=entry,
                     path=entry.vault_path,
                     sha256=entry.sha256,
-                    size=entry.size or 0,
+                    size=entry.size,
                     made_at=entry.operation_end or entry.recorded_at,
                     stored_at=entry.recorded_at,
                     audited_at=entry.recorded_at,

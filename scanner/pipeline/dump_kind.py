@@ -20,6 +20,11 @@ class DumpKind(StrEnum):
     UNKNOWN = ""
 
 
+HAVE_TRAILERS = frozenset(
+    {DumpKind.PG_PLAIN, DumpKind.PG_CLUSTER, DumpKind.MYSQL, DumpKind.SQLITE_SQL}
+)
+"""Those that are text, and known to be whole by what they end with."""
+
 PREAMBLE = 4096
 """Bytes at the beginning in which a line says who wrote the text: a warning may stand before it."""
 
@@ -46,7 +51,7 @@ _TAR_MAGIC = (257, b"ustar")
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 _SQLITE_SQL = re.compile(rb"PRAGMA foreign_keys=OFF;\r?\nBEGIN TRANSACTION;")
-_SIGNATURE = re.compile(
+SIGNATURE = re.compile(
     rb"^-- (?:(?P<mysql>(?:MySQL|MariaDB) dump )"
     rb"|PostgreSQL database (?P<cluster>cluster )?dump\r?$)",
     re.MULTILINE,
@@ -81,9 +86,9 @@ def recognise_kind(head: bytes, *, is_all: bool) -> DumpKind:
 
 
 def _signed(head: bytes) -> DumpKind:
-    found = _SIGNATURE.search(head[:PREAMBLE])
+    found = SIGNATURE.search(head[:PREAMBLE])
     while found and found["cluster"] and (end := _CLUSTER_ENDS.search(head, found.end())):
-        following = _SIGNATURE.search(head, end.end())
+        following = SIGNATURE.search(head, end.end())
         if following is None:
             break
         found = following

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from scanner.errors import FileAbsent, UnsafeFile
+from scanner.pipeline.dump_kind import HAVE_TRAILERS
 from scanner.pipeline.report import Claim, Step
 from scanner.pipeline.verification import ArchiveState, Measurement
 
@@ -91,7 +92,11 @@ def wrong_content(claim: Claim, found: Measurement, _job: Expectation) -> Findin
 
 def truncated(_claim: Claim, found: Measurement, job: Expectation) -> Finding:
     """Find a dump that ends before its end, though it was packed and sent in good order."""
-    return found.dump_defect or None if job.has_trailer else None
+    if not found.dump_defect or found.dump_kind not in HAVE_TRAILERS:
+        return found.dump_defect or None
+    if not job.has_trailer:
+        return None
+    return f"{found.dump_defect} (if it always ends so, say in the job that it has no end to check)"
 
 
 def too_small(_claim: Claim, found: Measurement, job: Expectation) -> Finding:

@@ -25,7 +25,7 @@ What is known of a copy counts for more than the rules:
    nothing, and it may be repaired); nothing else protects those, not even that one is the newest.
 6. The newest verified copy stays, and so does the newest of these that a restore has proven.
    *Newest* is said of content: of the newest restore point, not of when the file was written.
-7. While the job is in a problem status, every copy stays. So does it when there is no policy.
+7. Without a policy every copy stays.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -178,15 +178,13 @@ def keep(
     policy: Policy,
     *,
     zone: ZoneInfo,
-    in_problem: str = "",
 ) -> Retained[K]:
     """Tell which of a job's copies stay under the policy, and why; the module says by which rules.
 
     A copy to which no point refers counts as a point at its own `made_at`; a point on a copy that
     is not among `copies` cannot be restored and does not count. Of points at one instant the one
-    whose copy was made later, then the one with the greater key, is the newer. `in_problem` is
-    words such as "the job is CORRUPT" while the job is in a problem status, else "". The order of
-    the arguments' items does not matter; the cost is O(n log n).
+    whose copy was made later, then the one with the greater key, is the newer. The order of the
+    arguments' items does not matter; the cost is O(n log n).
 
     Raise ValueError for two copies with one key.
     """
@@ -199,14 +197,12 @@ def keep(
     among_all, among_whole = _Application(policy, moments), _Application(policy, whole)
 
     found: dict[K, dict[str, None]] = {moment.copy: {} for moment in moments}
-    everything = [NO_POLICY] if policy == Policy() else []
-    if in_problem:
-        everything.append(in_problem)
+    everything = found if policy == Policy() else ()
     for key, reason in chain(
         among_whole.kept,
         among_all.kept,
         _protected(held, whole),
-        ((key, reason) for reason in everything for key in found),
+        ((key, NO_POLICY) for key in everything),
     ):
         found[key][reason] = None
 
@@ -249,13 +245,14 @@ def _protected(held: Mapping[K, Copy[K]], whole: Sequence[_Moment[K]]) -> Iterat
 def clock_problem(newest: datetime | None, last_prune: datetime | None, now: datetime) -> str:
     """Say why the server's clock is not to be trusted with deleting anything, else "".
 
-    `newest` is the end of the newest backup, `last_prune` when the vault was last pruned, each None
-    if there is none; all UTC. The clock is doubted when one of them is more than 5 minutes in the
-    future, or when the last prune is more than 30 days ago: the clock may have jumped ahead, or the
-    server was off for long. Only people can tell which.
+    `newest` is when the newest verdict was recorded, `last_prune` when the vault was last pruned,
+    each None if there is none; all UTC. The clock is doubted when one of them is more than 5
+    minutes in the future, or when the last prune is more than 30 days ago: the clock may have
+    jumped ahead, or the server was off for long. Only people can tell which.
     """
     clock = f"the server's clock says {_utc(now)}"
-    for what, when in (("newest backup is of", newest), ("last prune was at", last_prune)):
+    known = (("newest verdict was recorded at", newest), ("last prune was at", last_prune))
+    for what, when in known:
         if when is not None and when - now > FUTURE_TOLERANCE:
             return f"the {what} {_utc(when)}, which is in the future: {clock}"
     if last_prune is not None and now - last_prune > MAX_PRUNE_GAP:

@@ -250,7 +250,7 @@ def _cautions(
     if same and expected.stale_after is not None and unchanged >= expected.stale_after:
         why = "is the dump job stuck, or did nobody use the database?"
         yield Warning.STALE_CONTENT, f"the content was the same for {unchanged} cycles: {why}"
-    if past.double:
+    if past.double and not same:
         why = "was the wrong database dumped?"
         yield Warning.SAME_AS_OTHER_JOB, f"the content is that of {past.double}: {why}"
 

@@ -22,7 +22,7 @@ from scanner.grid import (
     SCAN,
     grid_of,
 )
-from scanner.models import ScanRun, ScheduledTask
+from scanner.models import ScanRun, ScheduledTask, VaultRun
 from scanner.scan import scan
 from scanner.scheduling.slots import Slots
 
@@ -77,7 +77,9 @@ def _audit_vault(_agents: Sequence[str]) -> Result:
 
 
 def _restore_drill(_agents: Sequence[str]) -> Result:
-    drill(now=timezone.now())
+    run = drill(now=timezone.now())
+    if run.outcome == VaultRun.Outcome.REFUSED.value:
+        raise VaultError(run.message)
     return Result()
 
 

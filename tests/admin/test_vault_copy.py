@@ -183,7 +183,7 @@ def test_the_list_opens_below_the_state_of_the_vault(admin_client: Client) -> No
     make_finding(make_copy(job, "two", state="damaged"))
     told = facts(html(admin_client, COPIES))
     assert list(told) == ["Coverage", "Free space", "Full in", "Open findings"]
-    assert told["Coverage"].startswith("1 of 2 copies re-read in the last")
+    assert told["Coverage"].startswith("1 of 2 copies re-read or written in the last")
     assert re.fullmatch(r"[\d.]+ ([KMGTP]B|bytes)", told["Free space"])
     assert told["Full in"] != ""
     assert told["Open findings"] == "1"

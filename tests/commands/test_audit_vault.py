@@ -49,7 +49,7 @@ def test_when_nothing_is_wrong_it_exits_0_with_one_line(
 ) -> None:
     assert exit_code() == 0
     (line,) = capsys.readouterr().out.splitlines()
-    assert "2 copies, 6 B read; 0 findings open, 0 copies put back; 100 % re-read in" in line
+    assert "copies read: 2 (6 B); findings open: 0; copies put back: 0; 100 % re-read or" in line
 
 
 def test_findings_exit_1_and_are_a_table(
@@ -61,8 +61,8 @@ def test_findings_exit_1_and_are_a_table(
     assert columns.split() == ["Finding", "Expected", "backup", "Path", "Since", "Message"]
     for words in ("absent copy", str(copy.job), copy.path, "no file has this name"):
         assert words in row
-    assert "1 findings open" in line
-    assert "1 of 2 copies re-read" in line
+    assert "findings open: 1; copies put back: 0" in line
+    assert "1 of 2 copies re-read or written" in line
 
 
 def test_a_finding_of_an_earlier_audit_exits_1_as_well(
@@ -88,13 +88,30 @@ def test_json_is_one_object(vault_root: Path, capsys: pytest.CaptureFixture[str]
     assert (finding["kind"], finding["path"], finding["ended_at"]) == ("absent", copy.path, None)
 
 
-def test_what_was_put_back_is_told_and_exits_0(
+def lose_one_that_can_be_put_back(vault: Path, deposits: Path) -> VaultCopy:
+    agent = Agent(deposits)
+    (agent.home / "ONE.bak").rename(agent.databases / "ONE.bak")
+    return lose_one(vault)
+
+
+def test_what_was_put_back_is_in_the_table_and_exits_1_once(
     vault_root: Path, deposit_root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lose_one(vault_root)
-    agent = Agent(deposit_root)
-    (agent.home / "ONE.bak").rename(agent.databases / "ONE.bak")
-    assert exit_code("--json") == 0
+    copy = lose_one_that_can_be_put_back(vault_root, deposit_root)
+    assert exit_code() == 1
+    _, row, line = capsys.readouterr().out.splitlines()
+    for words in ("absent copy", str(copy.job), copy.path, "put back from the staged file ONE.bak"):
+        assert words in row
+    assert "findings open: 0; copies put back: 1; 100 %" in line
+    assert exit_code() == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_what_was_put_back_is_told_to_programs(
+    vault_root: Path, deposit_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lose_one_that_can_be_put_back(vault_root, deposit_root)
+    assert exit_code("--json") == 1
     data = json.loads(capsys.readouterr().out)
     assert (data["outcome"], data["repaired"]) == ("findings", 1)
     assert [finding["end"] for finding in data["findings"]] == ["repaired"]
@@ -115,7 +132,7 @@ def test_a_vault_that_is_away_exits_2_and_says_so(
     assert exit_code("--json") == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert "is empty, expected 2 copies" in told.err
+    assert "has none of the copies that it should hold" in told.err
 
 
 @pytest.mark.django_db(transaction=True)

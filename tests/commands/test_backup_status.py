@@ -1,16 +1,18 @@
 """`backup_status`: each job's state, for people and for programs."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from scanner import board, roster
-from scanner.models import ExpectedBackupJob
+from scanner import board, roster, vault_findings
+from scanner.models import ExpectedBackupJob, VaultCopy
 from tests.agent import Agent
 from tests.scanning import NOW, make_job, run_scan
 
@@ -30,6 +32,8 @@ KEYS = [
     "next_due",
     "next_deadline",
     "message",
+    "last_restored",
+    "vault_findings",
 ]
 ENDED = NOW - timedelta(minutes=30)
 
@@ -182,10 +186,52 @@ def test_the_table_names_the_agent_and_with_problems_tells_what_is_wrong(
     assert message.message not in everything
     with pytest.raises(SystemExit):
         call_command("backup_status", "--problems")
-    header, line = capsys.readouterr().out.splitlines()
+    header, line, vault = capsys.readouterr().out.splitlines()
+    assert vault.startswith("Vault: ")
     assert header.endswith("  Message")
     assert "  ACME_DOUALA_NEWBELL  " in line
     assert line.endswith(f"  {message.message}")
+
+
+def test_the_vault_is_told_in_a_closing_line(
+    deposit_root: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.VAULT_RESERVE_MIB = 0
+    make_three(deposit_root)
+    (copy,) = VaultCopy.objects.all()
+    vault_findings.find(vault_findings.Kind.EXTRA, "x", "whose?", now=NOW)
+    VaultCopy.objects.update(stored_at=timezone.now(), size=10**30 // 10**14)
+    call_command("backup_status")
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(
+        r"Vault: 100 % re-read or written in the last \d+ days; [\d.]+ [KMGT]iB free; "
+        r"days until full: 0; open findings: 1",
+        line,
+    )
+    VaultCopy.objects.filter(pk=copy.pk).update(state="deleted")
+    call_command("backup_status")
+    assert "Vault: " not in capsys.readouterr().out
+
+
+def test_a_vault_that_is_away_has_no_free_space_to_tell(
+    deposit_root: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_three(deposit_root)
+    settings.VALIDATED_BACKUPS_BASE_PATH = deposit_root.with_name("x" * 300)  # no disk has it
+    call_command("backup_status")
+    assert "; free space cannot be told; open findings: 0\n" in capsys.readouterr().out
+
+
+def test_json_tells_of_each_job_what_is_wrong_in_the_vault(
+    deposit_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_three(deposit_root)
+    (copy,) = VaultCopy.objects.all()
+    vault_findings.find(vault_findings.Kind.DAMAGED, copy.path, "rot", now=NOW, job=copy.job)
+    told = {one["database"]: one for one in states(capsys)}
+    assert told["GOOD_2025"]["vault_findings"] == 1
+    assert told["BAD_2025"]["vault_findings"] == 0
+    assert told["GOOD_2025"]["last_restored"] is None
 
 
 def test_without_jobs_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -210,5 +256,5 @@ def test_many_jobs_cost_as_many_statements_as_one(
         make_job(f"DB_{number}")
         agent.deposit(f"DB_{number}", ENDED - timedelta(seconds=number), arrived=ENDED)
     run_scan()
-    with django_assert_num_queries(3):  # two of them look whether the tables are there
+    with django_assert_num_queries(5):  # two of them look whether the tables are there
         call_command("backup_status", "--json")

@@ -1,4 +1,7 @@
-"""Scratch servers for tests: their roles may do what docs/restore-drills.md gives them, no more."""
+"""Scratch servers for tests: their roles may do what docs/restore-drills.md gives them.
+
+They own their marked database besides, which tests spoil.
+"""
 
 import random
 import string

@@ -163,8 +163,39 @@ def test_why_a_copy_was_not_tried_is_told(dump: bytes, extension: str, words: st
     assert words in found.message
     copy.refresh_from_db()
     assert copy.drilled_at is None
-    assert (run.outcome, run.copies, run.findings) == ("ok", 0, 0)
+    assert (run.outcome, run.copies, run.findings) == ("refused", 0, 0)
+    assert run.message.startswith("1 not tried: 1: ")
+    assert words in run.message
     assert open_findings() == []
+
+
+def test_a_copy_that_gives_no_table_is_not_proven() -> None:
+    copy = vaulted(make_job(), b"PRAGMA foreign_keys=OFF;\nBEGIN TRANSACTION;\nCOMMIT;\n")
+    found = only_drill(drill(now=LATER))
+    assert (found.outcome, found.seconds) == ("failed", None)
+    assert "no table at all" in found.message
+    copy.refresh_from_db()
+    assert copy.proven_at is None
+    assert open_findings() == [copy.path]
+
+
+def test_a_round_in_which_nothing_could_be_tried_says_why_in_groups() -> None:
+    dumps = {"A": b"-- MySQL dump 10.13\n", "B": b"nobody's words\n", "C": b"-- MySQL dump 9\n"}
+    for database, dump in dumps.items():
+        vaulted(make_job(database), dump)
+    run = drill(now=LATER)
+    assert run.outcome == "refused"
+    assert run.message == (
+        "3 not tried: 2: there is no scratch server: set RESTORE_DRILL_MYSQL_URL; "
+        "1: nobody here knows which program wrote this dump"
+    )
+
+
+def test_a_round_that_restored_one_copy_is_not_refused_for_the_others() -> None:
+    vaulted(make_job("A"), b"nobody's words\n")
+    vaulted(make_job("B"), sqlite_dump())
+    run = drill(now=LATER)
+    assert (run.outcome, run.message) == ("ok", "")
 
 
 def test_a_dump_that_is_too_large_is_not_tried(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Restores on PostgreSQL, for real: what comes through, what is refused, what is left behind."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scanner.drills import client
+from scanner.drills import client, postgres_scratch
 from scanner.drills.outcome import CannotRestore, CannotTry, Restored
 from scanner.drills.postgres import PostgresServer
 from tests import real_dumps
@@ -236,6 +237,47 @@ def test_the_role_keeps_statements_from_the_servers_files_and_databases(
     assert_clean(postgres_url, clean)
 
 
+@pytest.mark.parametrize("options", ["", " IS_TEMPLATE true", " ALLOW_CONNECTIONS false"])
+def test_what_a_dump_makes_beside_its_own_database_is_dropped(
+    server: PostgresServer, postgres_url: str, clean: str, options: str
+) -> None:
+    other = f"other_{name_in(clean)}"
+    dump = plain("CREATE TABLE t (a int);", f"CREATE DATABASE {other}{options};")
+    assert restore(server, dump) == Restored(tables=1, rows=0)
+    assert_clean(postgres_url, clean)
+    PostgresServer(clean, NOT_OURS)
+
+
+def test_a_drills_database_is_dropped_though_its_dump_made_it_a_template(
+    server: PostgresServer, postgres_url: str, clean: str
+) -> None:
+    as_template = (
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I IS_TEMPLATE true', current_database());"
+        " END $$;"
+    )
+    restore(server, plain("CREATE TABLE t (a int);", as_template))
+    assert_clean(postgres_url, clean)
+
+
+def test_a_marked_database_of_the_administrators_is_out_of_a_dumps_reach(
+    postgres_url: str, url: str
+) -> None:
+    name = name_in(url)
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} OWNER TO CURRENT_USER".encode())
+    try:
+        server = PostgresServer(url, NOT_OURS)
+        assert restore(server, plain("CREATE TABLE t (a int);")) == Restored(tables=1, rows=0)
+        for statement in (f"DROP DATABASE {name};", f"ALTER DATABASE {name} RENAME TO x;"):
+            with contextlib.suppress(CannotRestore):  # such a statement may be let pass
+                restore(server, plain("CREATE TABLE t (a int);", statement))
+        assert databases_of(postgres_url, name) == []
+        PostgresServer(url, NOT_OURS)
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(f"ALTER DATABASE {name} OWNER TO {name}".encode())
+
+
 # --- What is wrong with a dump --------------------------------------------------------------------
 
 
@@ -441,6 +483,27 @@ def test_a_role_that_owns_another_database_is_refused(postgres_url: str, url: st
     run_as(url, f"CREATE DATABASE {other}")
     with pytest.raises(CannotTry, match=f"owns the database '{other}', too: a dump could drop it"):
         PostgresServer(url, NOT_OURS)
+
+
+@pytest.mark.parametrize(
+    "value", ["C", "POSIX", "C.UTF-8", "en_US.utf8", "en_GB", "en", "English_United States.1252"]
+)
+def test_a_server_that_speaks_english_is_understood(value: str) -> None:
+    assert postgres_scratch.ENGLISH.fullmatch(value) is not None
+
+
+@pytest.mark.parametrize("value", ["", "fr_FR.UTF-8", "de_DE", "C3", "enm", "ca_ES@euro"])
+def test_a_server_that_speaks_another_language_is_not(value: str) -> None:
+    assert postgres_scratch.ENGLISH.fullmatch(value) is None
+
+
+def test_a_server_whose_words_are_not_understood_is_refused(
+    clean: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Locales of other languages are not on every machine: the one that is there is made foreign.
+    monkeypatch.setattr(postgres_scratch, "ENGLISH", re.compile("eo"))
+    with pytest.raises(CannotTry, match=r"tells its errors in the language '.+set lc_messages"):
+        PostgresServer(clean, NOT_OURS)
 
 
 def test_a_database_with_a_table_is_refused_and_left_as_it_was(url: str) -> None:

@@ -95,7 +95,6 @@ def test_a_server_in_trouble_is_not_the_dumps_fault(state: str) -> None:
     "lines",
     [
         ("ERROR:  42704: no", "ERROR:  42704: no", "STATEMENT:  GRANT x TO y;"),
-        ("STATEMENT:  GRANT x TO y;", "ERROR:  42704: no"),
         ("ERROR:  42704: no", "psql:<stdin>:3: error: other"),
     ],
 )
@@ -108,10 +107,50 @@ def test_notices_warnings_and_whatever_else_is_written_say_nothing() -> None:
     hear(
         "psql:<stdin>:1: NOTICE:  00000: relation exists, skipping",
         "WARNING:  01000: x",
-        "STATEMENT:  SELECT 1;",
+        'psql:<stdin>:2: NOTICE:  42P07: relation "t" already exists, skipping',
+        "WARNING:  25P01: there is no transaction in progress",
+        "DETAIL:  TABLE: x",
+        "CONTEXT:  12345: x",
+        "TABLE NAME:  TABLE: x",
+        "LINE 1:  SELEC: x",
+        "ATTENTION:  01000: x",
         "",
         "\ufffd",
     )
+
+
+FRENCH = (
+    "psql:<stdin>:21: ERREUR:  {state}: la relation « public.t » n'existe pas",
+    "LOCATION:  parserOpenTable, parse_relation.c:1384",
+    "psql:<stdin>:21: STATEMENT:  {statement}",
+)
+"""What psql writes in the locale C of a server whose lc_messages is fr_FR.UTF-8."""
+
+
+def french(state: str, statement: str) -> list[str]:
+    return [line.format(state=state, statement=statement) for line in FRENCH]
+
+
+def test_an_error_is_one_in_the_servers_language() -> None:
+    with pytest.raises(CannotRestore, match=r"n'existe pas \(in: INSERT INTO"):
+        hear(*french("42P01", "INSERT INTO public.t VALUES (1);"))
+    hear(*french("42704", "ALTER TABLE public.t OWNER TO bob;"))
+
+
+@pytest.mark.parametrize("word", ["ERREUR", "FEHLER", "ERROR", "ОШИБКА", "错误", "BŁĄD", "PANIQUE"])
+def test_an_error_by_any_word_is_not_let_pass_without_its_statement(word: str) -> None:
+    with pytest.raises(CannotRestore, match="PostgreSQL says: x"):
+        hear(f"psql:<stdin>:3: {word}:  42P01: x")
+
+
+@pytest.mark.parametrize(
+    "before", [(), ("42P01 x",), ("NOTICE:  00000: x",), ("ATTENTION:  01000: x",)]
+)
+def test_a_statement_that_failed_for_reasons_not_understood_is_not_let_pass(
+    before: tuple[str, ...],
+) -> None:
+    with pytest.raises(CannotRestore, match=r"refused a statement.*GRANT x TO y"):
+        hear(*before, "psql:<stdin>:3: STATEMENT:  GRANT x TO y;")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.drills import workplace
+from scanner.drills import sqlite, workplace
 from scanner.drills.outcome import CannotRestore, CannotTry, Restored
 from scanner.drills.sqlite import SqliteFile
 from tests import real_dumps
@@ -107,6 +107,11 @@ def test_an_empty_file_of_one_page_is_restored(tmp_path: Path) -> None:
         "SELECT fts3_tokenizer('x', x'4141414141414141');",
         "CREATE VIRTUAL TABLE v USING fts4(a);",
         "DETACH main;",
+        "CREATE TEMP TABLE big (a);",
+        "CREATE TEMP TABLE big AS SELECT 1;",
+        "CREATE TABLE temp.big (a);",
+        "CREATE TEMP VIEW v AS SELECT 1;",
+        "CREATE TEMP TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END;",
     ],
 )
 def test_a_script_reaches_nothing_but_its_file(tmp_path: Path, statement: str) -> None:
@@ -129,6 +134,22 @@ def test_a_script_that_does_not_end_is_given_up() -> None:
     dump = script(f"CREATE TABLE t AS SELECT count(*) FROM ({ENDLESS});")
     with pytest.raises(CannotRestore, match="did not end"):
         restore(SqliteFile(), dump, seconds=1)
+
+
+def test_many_small_statements_are_given_up_too() -> None:
+    statement = "INSERT INTO t VALUES (1);"
+    with pytest.raises(CannotRestore, match="did not end"):
+        restore(SqliteFile(), script("CREATE TABLE t (a);", *[statement] * 2_000_000), seconds=0.5)
+
+
+def test_a_value_that_is_too_long_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "LONGEST_VALUE", 1000)
+    beginning = "CREATE TABLE t (a);"
+    row = "INSERT INTO t VALUES ('{}');"
+    assert restore(SqliteFile(), script(beginning, row.format("a" * 900))).rows == 1
+    for statement in (row.format("a" * 1001), "INSERT INTO t VALUES (zeroblob(1001));"):
+        with pytest.raises(CannotTry, match="longer than the 1,000 bytes"):
+            restore(SqliteFile(), script(beginning, statement))
 
 
 def test_a_script_that_would_fill_the_disk_is_not_restored(monkeypatch: pytest.MonkeyPatch) -> None:

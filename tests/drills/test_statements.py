@@ -1,5 +1,6 @@
 """Where the statements of an SQLite script end."""
 
+import itertools
 import sqlite3
 
 import pytest
@@ -14,6 +15,24 @@ TRIGGER = "CREATE TRIGGER x AFTER INSERT ON t BEGIN\n  SELECT 1;\n  SELECT ';\n'
 def cut(text: str, size: int = 1000) -> list[str]:
     whole = text.encode()
     return list(statements(whole[start : start + size] for start in range(0, len(whole), size)))
+
+
+class _GaveUp(Exception):
+    """Somebody does not wait any longer."""
+
+
+def test_whoever_waits_may_give_up_at_any_line_of_a_statement() -> None:
+    lines = 0
+
+    def give_up() -> None:
+        nonlocal lines
+        lines += 1
+        if lines > 5:
+            raise _GaveUp
+
+    endless = itertools.chain((TRIGGER.removesuffix("END;\n").encode(),), itertools.repeat(b"x;\n"))
+    with pytest.raises(_GaveUp):
+        next(statements(endless, give_up))
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])

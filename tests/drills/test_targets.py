@@ -42,6 +42,7 @@ def test_a_marked_database_may_be_used(url: str, own: dict[str, str]) -> None:
         ("restore_drill", "of no known database"),
         ("postgresql://drill:s3cret@[db/restore_drill", "cannot be read"),
         ("postgresql://drill:s3cret@db/restore_drill?nonsense=1", "cannot be read"),
+        ("postgresql://drill@db/restore_drill?sslpassword=s3cret", "found sslpassword in"),
         ("mysql://drill:s3cret@db:port/restore_drill", "cannot be read"),
         ("mysql://drill:s3cret@db/restore_drill?ssl=1", "cannot be read"),
         ("mysql://drill:s3cret%0Ahost=x@db/restore_drill", "cannot be read"),

@@ -9,6 +9,8 @@ HEAD = b"--\n-- PostgreSQL database dump\n--\n\n"
 KEYED_HEAD = HEAD + b"\\restrict " + KEY + b"\n\n"
 END = b"--\n-- PostgreSQL database dump complete\n--\n\n"
 KEYED_END = END + b"\\unrestrict " + KEY + b"\n\n"
+MYSQL_END = b";\n-- Dump completed on 2024-05-05 12:00:00\n"
+CLUSTER_HEAD = b"--\n-- PostgreSQL database cluster dump\n--\n\n"
 CLUSTER_END = b"--\n-- PostgreSQL database cluster dump complete\n--\n\n"
 
 WHOLE = [
@@ -30,6 +32,18 @@ WHOLE = [
     (DumpKind.SQLITE_SQL, b"", b"COMMIT;\n"),
     (DumpKind.SQLITE_SQL, b"", b"INSERT;\r\nCOMMIT;\r\n"),
     (DumpKind.SQLITE_SQL, b"", b"INSERT;\nCOMMIT;"),
+    # What scripts add.
+    (DumpKind.PG_PLAIN, HEAD, END + b"ANALYZE;\n"),
+    (DumpKind.PG_PLAIN, HEAD, END + b"COPY t FROM stdin;\n"),
+    (DumpKind.PG_PLAIN, KEYED_HEAD, KEYED_END + b"COMMIT;\n-- done at 02:10\n"),
+    (DumpKind.PG_PLAIN, HEAD, END + CLUSTER_HEAD + b"CREATE ROLE a;\n" + CLUSTER_END),
+    # A newer pg_dump first, then an older one.
+    (DumpKind.PG_PLAIN, KEYED_HEAD, KEYED_END + HEAD + b"SELECT 1;\n" + END),
+    (DumpKind.MYSQL, b"", MYSQL_END + b"COMMIT;\nGRANT ALL ON a.* TO b;\n"),
+    (DumpKind.MYSQL, b"", MYSQL_END + b"mysqldump: [Warning] Using a password is insecure.\n"),
+    (DumpKind.MYSQL, b"", MYSQL_END + b"\x1a"),
+    (DumpKind.MYSQL, b"", MYSQL_END + bytes(512)),
+    (DumpKind.SQLITE_SQL, b"", b"COMMIT;\nPRAGMA user_version=5;\n"),
     # Nothing is known of how these end.
     (DumpKind.UNKNOWN, b"", b"INSERT"),
     (DumpKind.MSSQL, b"", b"\0"),
@@ -40,10 +54,12 @@ CUT = [
     (DumpKind.PG_PLAIN, HEAD, b"1\t2\n\\.\n", "pg_dump"),
     (DumpKind.PG_PLAIN, HEAD, END.rstrip(b"-\n"), 'no "--" after'),
     (DumpKind.PG_PLAIN, HEAD, END[:-6], "dump complet"),
-    (DumpKind.PG_PLAIN, HEAD, END + b"COPY t FROM stdin;\n", "database dump complete"),
+    (DumpKind.PG_PLAIN, HEAD, END + HEAD + b"COPY t FROM stdin;\n", "database dump complete"),
+    (DumpKind.PG_PLAIN, HEAD, CLUSTER_HEAD + CLUSTER_END, "database dump complete"),
+    (DumpKind.PG_PLAIN, HEAD, END + CLUSTER_HEAD + b"CREATE ROLE a;\n", "dump complete"),
     (DumpKind.PG_PLAIN, HEAD, CLUSTER_END, "database dump complete"),
     (DumpKind.PG_PLAIN, KEYED_HEAD, END, "unrestrict"),
-    (DumpKind.PG_PLAIN, KEYED_HEAD, END + b"\\unrestrict\n", "database dump complete"),
+    (DumpKind.PG_PLAIN, KEYED_HEAD, END + b"\\unrestrict\n", "unrestrict"),
     (DumpKind.PG_PLAIN, KEYED_HEAD, KEYED_END.rstrip()[:-1], "unrestrict"),
     (DumpKind.PG_CLUSTER, HEAD, END, "cluster dump complete"),
     (DumpKind.PG_CLUSTER, HEAD, KEYED_END, "cluster dump complete"),
@@ -51,7 +67,7 @@ CUT = [
     (DumpKind.MYSQL, b"", b"INSERT INTO t VALUES (1);\n", "Dump completed"),
     (DumpKind.MYSQL, b"", b";\n-- Dump completed on 2024-05-05 12:00:0", "Dump completed"),
     (DumpKind.MYSQL, b"", b";\n-- Dump completed", "Dump completed"),
-    (DumpKind.MYSQL, b"", b";\n-- Dump completed on 2024-05-05 12:00:00\nINSERT", "Dump completed"),
+    (DumpKind.MYSQL, b"", MYSQL_END + b"-- MySQL dump 10.13\nINSERT", "Dump completed"),
     (DumpKind.SQLITE_SQL, b"", b"INSERT INTO t VALUES (1);\n", "COMMIT;"),
     (DumpKind.SQLITE_SQL, b"", b"INSERT;\nCOMMIT", "COMMIT;"),
     (DumpKind.SQLITE_SQL, b"", b"/**** ERROR: (11) ****/\nROLLBACK; -- due to errors\n", "errors"),

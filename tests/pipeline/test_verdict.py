@@ -9,6 +9,7 @@ from scanner.cycle import Cycle
 from scanner.errors import FileAbsent, UnsafeFile
 from scanner.pipeline import verdict
 from scanner.pipeline.archive import Codec
+from scanner.pipeline.dump_kind import DumpKind
 from scanner.pipeline.findings import Evidence, Expectation
 from scanner.pipeline.report import Claim, StepClaim
 from scanner.pipeline.verdict import Baseline, Past, Reason, Status, Verdict
@@ -241,18 +242,27 @@ def test_unchanged_goes_by_what_does_not_differ_in_every_dump_when_that_is_known
     assert decide(CLAIM, replace(FOUND, stable_sha256=STABLE), baseline).status is status
 
 
-CUT = replace(FOUND, dump_defect='it does not end with "-- Dump completed"')
+CUT = replace(
+    FOUND, dump_defect='it does not end with "-- Dump completed"', dump_kind=DumpKind.MYSQL
+)
 
 
 def test_a_dump_without_its_end_is_truncated_though_size_and_digest_are_right() -> None:
     given = decide(CLAIM, CUT)
     assert (given.status, given.reason, given.level) == ("CORRUPT", "truncated_dump", "archive")
-    assert given.message == CUT.dump_defect
+    assert given.message.startswith(CUT.dump_defect)
+    assert "say in the job" in given.message
 
 
 def test_a_job_may_say_that_its_dump_has_no_end_to_check() -> None:
     given = decide(CLAIM, CUT, expected=Expectation(has_trailer=False))
     assert (given.status, given.level) == ("SUCCESS", "content")
+
+
+def test_no_job_can_wave_damage_through_that_is_none_of_an_end() -> None:
+    damaged = replace(CUT, dump_kind=DumpKind.SQLITE, dump_defect="page 7 is corrupt")
+    given = decide(CLAIM, damaged, expected=Expectation(has_trailer=False))
+    assert (given.reason, given.message) == ("truncated_dump", "page 7 is corrupt")
 
 
 @pytest.mark.parametrize(("least", "status"), [(100, "SUCCESS"), (101, "CORRUPT"), (0, "SUCCESS")])
@@ -304,6 +314,11 @@ def test_the_content_of_another_job_is_warned_of_by_that_jobs_name() -> None:
     given = decide(CLAIM, FOUND, past=Past(double="OTHER (ACME, Douala, Akwa)"))
     assert given.warnings == ("same_as_other_job",)
     assert "OTHER (ACME, Douala, Akwa)" in given.message
+
+
+def test_a_double_is_told_of_once_and_not_as_long_as_nothing_changes() -> None:
+    past = Past(Baseline(STAGED, RAW, "x"), double="ACME_DOUALA_AKWA/OTHER")
+    assert decide(CLAIM, FOUND, past=past).warnings == ()
 
 
 def test_a_corrupt_file_is_never_unchanged() -> None:

@@ -19,7 +19,8 @@ COLUMNS = ("Finding", "Expected backup", "Path", "Since", "Message")
 class Command(BaseCommand):
     help = (
         "Read copies in the vault again, and look for files of nobody. Exit codes: 0 nothing is "
-        "wrong; 1 findings are open; 2 it could not run; 3 another audit or a prune is running."
+        "wrong; 1 findings are open, or this run had some that it put right at once; 2 it could "
+        "not run; 3 another audit or a prune is running."
     )
 
     requires_system_checks: tuple[str, ...] = ()  # a wrong setting is "could not run": exit 2
@@ -32,15 +33,16 @@ class Command(BaseCommand):
         with exit_codes(self):
             with output.progress(sys.stderr) as progress:
                 run = audit(now=timezone.now(), everything=options["all"], progress=progress)
-            found = list(vault_board.open_findings())
+            still_open = list(vault_board.open_findings())
+            repaired = list(vault_board.repaired_by(run))
             if options["json"]:
                 data = vault_board.audit_as_data(run)
                 self.stdout.write(json.dumps(data, ensure_ascii=False))
             else:
-                if found:
+                if found := [*repaired, *still_open]:
                     output.print_table(self.stdout, COLUMNS, map(_row, found))
-                output.print_line(self.stdout, _summary(run, len(found)))
-            if found:
+                output.print_line(self.stdout, _summary(run, len(still_open), len(repaired)))
+            if run.findings or still_open:
                 sys.exit(1)
 
 
@@ -52,9 +54,8 @@ def _row(finding: VaultFinding) -> Iterator[str]:
     yield finding.message
 
 
-def _summary(run: VaultRun, still_open: int) -> str:
+def _summary(run: VaultRun, still_open: int, repaired: int) -> str:
     return (
-        f"Audit {run.pk}: {run.copies} copies, {output.bytes_in_words(run.bytes)} read; "
-        f"{still_open} findings open, {len(vault_board.repaired_by(run))} copies put back; "
-        f"{run.message}"
+        f"Audit {run.pk}: copies read: {run.copies} ({output.bytes_in_words(run.bytes)}); "
+        f"findings open: {still_open}; copies put back: {repaired}; {run.message}"
     )

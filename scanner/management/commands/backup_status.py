@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from rich.text import Text
 
-from scanner import board
+from scanner import board, vault_board
 from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.models import ExpectedBackupJob
@@ -46,7 +46,8 @@ class Command(BaseCommand):
             only_problems = options["problems"]
             jobs = board.job_states(problems_only=only_problems)
             if options["json"]:
-                states = [board.job_as_data(job, now=now) for job in jobs]
+                facts = vault_board.facts_of_jobs()
+                states = [board.job_as_data(job, now=now) | facts.as_data(job.pk) for job in jobs]
                 self.stdout.write(json.dumps(states, ensure_ascii=False))
             elif jobs:
                 columns = (*COLUMNS, "Message") if only_problems else COLUMNS
@@ -54,6 +55,8 @@ class Command(BaseCommand):
                 output.print_table(self.stdout, columns, rows)
             else:
                 self.stdout.write("No problems." if only_problems else "No expected backups yet.")
+            if not options["json"] and vault_board.coverage().copies:
+                output.print_line(self.stdout, _vault(now))
             if only_problems and jobs:
                 sys.exit(1)
 
@@ -71,6 +74,18 @@ def _row(job: ExpectedBackupJob, now: datetime, *, with_message: bool) -> Iterat
     yield _local(job.deadline_at)
     if with_message:
         yield job.last_entry.message if job.last_entry else ""
+
+
+def _vault(now: datetime) -> str:
+    space = vault_board.space(now=now)
+    free, days = space.free_bytes, space.days_left
+    words = [
+        vault_board.coverage_words(now=now),
+        "free space cannot be told" if free is None else f"{output.bytes_in_words(free)} free",
+        *([] if days is None else [f"days until full: {days:,.0f}"]),
+        f"open findings: {vault_board.open_findings().count()}",
+    ]
+    return f"Vault: {'; '.join(words)}"
 
 
 def _local(at: datetime | None) -> str:
