@@ -21,7 +21,7 @@ from scanner import board, conf, vault_presence
 from scanner.cases import Case, StagedFile, claimed_content_sizes, newest_naming
 from scanner.copies import NOT_COPIED, already_there, copy_staged
 from scanner.errors import DepositError, FileAbsent, FileChanged, UnsafeFile, VaultError
-from scanner.pipeline import vault, verdict
+from scanner.pipeline import sqlite_file, vault, verdict
 from scanner.pipeline.deposit import FileClock, changed_at, open_staged
 from scanner.pipeline.findings import Evidence
 from scanner.pipeline.text import clean
@@ -70,6 +70,7 @@ class Examination:
         self._spool = Spool(Path(tempfile.gettempdir()), conf.sqlite_check_bytes())
         self._stopped = threading.Event()
         vault.sweep(self._vault)
+        sqlite_file.sweep(self._spool.folder)
         self._pool = ThreadPoolExecutor(conf.workers(), thread_name_prefix="verify")
         self._measured: dict[StagedFile, Future[Evidence]] = {}
         self._newest = newest_naming(cases)

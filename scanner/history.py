@@ -171,6 +171,7 @@ def _locked(keys: Iterable[int]) -> dict[int, ExpectedBackupJob]:
     jobs: dict[int, ExpectedBackupJob] = {}
     for some in batches(sorted(set(keys))):
         locked = ExpectedBackupJob.objects.select_for_update(of=("self",))
+        locked = locked.select_related("last_good_entry")
         jobs |= locked.order_by("pk").in_bulk(list(some))
     return jobs
 

@@ -8,7 +8,7 @@ from scanner.models.choices import Status
 from scanner.models.entry import BackupEntry
 from scanner.pipeline import vault
 from scanner.pipeline.findings import Evidence
-from scanner.pipeline.verdict import Baseline, Past
+from scanner.pipeline.verdict import Baseline, Past, differs
 from scanner.pipeline.verification import Measurement
 from scanner.state import past_of
 
@@ -31,7 +31,7 @@ def precedents(looked_at: Sequence[tuple[Case, Evidence | None]]) -> dict[Case, 
         for case, good in goods.items()
         if (good.job_id, good.vault_path) not in unusable and vault.is_there(root, good.vault_path)
     }
-    digests = {case: digest for case, found in looked_at if (digest := _digest(found))}
+    digests = {case: digest for case, found in looked_at if (digest := _digest(case, found))}
     doubles = _doubles(digests)
     return {
         case: past_of(
@@ -53,8 +53,11 @@ def _last_good(case: Case) -> BackupEntry | None:
     return good
 
 
-def _digest(found: Evidence | None) -> str:
-    return (found.stable_sha256 or "") if isinstance(found, Measurement) else ""
+def _digest(case: Case, found: Evidence | None) -> str:
+    """Give the digest of a content that is what its claim says, else nothing."""
+    if not isinstance(found, Measurement) or case.claim is None or differs(case.claim, found):
+        return ""
+    return found.stable_sha256 or ""
 
 
 def _doubles(digests: dict[Case, str]) -> dict[Case, str]:

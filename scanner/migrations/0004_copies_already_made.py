@@ -28,7 +28,8 @@ def know_copies(apps, schema_editor):
                 )
                 for key, entry in new.items()
                 if key not in known
-            ]
+            ],
+            ignore_conflicts=True,
         )
         known |= new.keys()
         last = some[-1].pk

@@ -3,9 +3,9 @@
 A value is unusual when all of this holds:
 
 1. There are at least 7 past values; of more than 30 only the last 30 count.
-2. It lies outside their range: what happened within the last 30 backups is known to happen. So a
-   weekly full backup among daily small ones is told once and not every week, and a lasting change
-   once and not for a month.
+2. Fewer than 3 of them lie as far out or further: what happened three times within the last 30
+   backups is known to happen. So a weekly full backup among daily small ones is told three times
+   and then no more, and so is a lasting change.
 3. It is more than 5 scaled MADs away from the median, in either direction. MAD is the median of the
    absolute deviations from the median; times 1.4826 it estimates the standard deviation of normally
    distributed values, while a few wild values among the past ones move neither it nor the median.
@@ -24,6 +24,7 @@ from typing import Final
 
 HISTORY: Final = 30
 LEAST_HISTORY: Final = 7
+KNOWN_TO_HAPPEN: Final = 3
 THRESHOLD_MADS: Final = 5
 # Turns a MAD into a standard deviation: 1 / the third quartile of the normal distribution.
 MAD_SCALE: Final = 1.4826
@@ -51,9 +52,12 @@ def unusual(value: float, past: Sequence[float], floor: float, share: float) -> 
     of the median (0.25: a quarter).
     """
     recent = past[-HISTORY:]
-    if len(recent) < LEAST_HISTORY or min(recent) <= value <= max(recent):
+    if len(recent) < LEAST_HISTORY:
         return None
     usual = median(recent)
+    as_far = sum(one <= value if value < usual else one >= value for one in recent)
+    if as_far >= KNOWN_TO_HAPPEN:
+        return None
     mad = median([abs(one - usual) for one in recent])
     difference = abs(value - usual)
     if difference < max(floor, share * usual) or difference <= THRESHOLD_MADS * MAD_SCALE * mad:

@@ -4,7 +4,8 @@ pg_dump, pg_dumpall and mysqldump close with a comment that they write when all 
 pg_dump since August 2025 with an `\unrestrict` that repeats the key of its `\restrict`; the sqlite3
 shell with the COMMIT of its transaction. A cut one has no such end, or only the beginning of it.
 
-What a script has added after that end is let pass, unless it is the beginning of another dump.
+What a script has added after that end is let pass: a few statements, none that makes or fills a
+table. More may be the dump itself, in which a line reads like its end.
 """
 
 import re
@@ -21,7 +22,10 @@ _MYSQL_END = re.compile(
     re.MULTILINE,
 )
 _SQLITE_END = re.compile(rb"^COMMIT;\s*(?:PRAGMA [^\n]*;\s*)*\Z", re.MULTILINE)
-_SQLITE_FAILED = re.compile(rb"^ROLLBACK;[^\n]*\s*\Z", re.MULTILINE)
+_SQLITE_FAILED = re.compile(rb"^ROLLBACK;[^\n]*\Z", re.MULTILINE)
+MOST_ADDED = 4096
+"""Bytes that a script may have added after the end; more of it is taken for a part of the dump."""
+_CONTENT = re.compile(rb"^(?:INSERT INTO|CREATE |COPY [^\n]* FROM stdin)", re.MULTILINE)
 _PADDING = b"\0\x1a"
 
 
@@ -67,11 +71,14 @@ def _pg_defect(program: str, head: bytes, tail: bytes) -> str:
 
 
 def _begins_again(tail: bytes, position: int) -> bool:
-    """Tell whether another dump begins after `position`, but for the whole globals of a cluster."""
-    return any(
-        not (begin["cluster"] and any(end[1] for end in _PG_END.finditer(tail, begin.end())))
-        for begin in SIGNATURE.finditer(tail, position)
-    )
+    """Tell whether content follows after `position`, but for the whole globals of a cluster."""
+    begin = SIGNATURE.search(tail, position)
+    if begin is not None and begin["cluster"]:
+        ends = [end.end() for end in _PG_END.finditer(tail, begin.end()) if end[1]]
+        position = ends[-1] if ends else position
+        begin = SIGNATURE.search(tail, position)
+    added = tail[position:]
+    return begin is not None or len(added) > MOST_ADDED or bool(_CONTENT.search(added))
 
 
 def _mysql_defect(tail: bytes) -> str:
@@ -84,7 +91,7 @@ def _mysql_defect(tail: bytes) -> str:
 def _sqlite_defect(tail: bytes) -> str:
     if _SQLITE_END.search(tail):
         return ""
-    if _SQLITE_FAILED.search(tail):
+    if _SQLITE_FAILED.search(tail.rstrip()):
         return 'the sqlite3 shell met errors in the database: its dump ends with "ROLLBACK;"'
     return 'the end of the sqlite3 .dump output is missing: it does not end with "COMMIT;"'
 

@@ -80,7 +80,7 @@ def recognise_kind(head: bytes, *, is_all: bool) -> DumpKind:
     if kind is DumpKind.UNKNOWN and is_all and head:
         unix = head.replace(b"\r", b"")
         for beginning, cut in (*_MAGIC, *_TEXT_BEGINNINGS):
-            if beginning.startswith((head, unix)):
+            if unix and beginning.startswith((head, unix)):
                 return cut
     return kind
 

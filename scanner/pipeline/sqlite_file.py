@@ -3,11 +3,13 @@
 The file format: https://www.sqlite.org/fileformat2.html, section 1.3.
 """
 
+import fcntl
 import os
 import sqlite3
 import tempfile
 import time
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote
@@ -18,6 +20,8 @@ _OPS_BETWEEN_LOOKS_AT_THE_CLOCK = 10_000
 
 # Rows that quick_check gives for values a constraint forbids: whole, however strange.
 _ABOUT_VALUES = ("NULL value in ", "NUMERIC value in ", "TEXT value in ", "non-")
+_UNKNOWN_SCHEMA = "malformed database schema"
+_PREFIX = "sqlite-check-"
 _DAMAGE = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
@@ -39,7 +43,8 @@ def header_defect(head: bytes, size: int) -> str:
             f"the SQLite file is cut: its header gives {declared // page:,} pages of {page:,} "
             f"bytes, that is {declared:,} bytes; {size:,} are here"
         )
-    if size % page:
+    # What a script has added is less than a page, and SQLite reads nothing of it.
+    if size % page and not (declared and size - declared < page):
         return f"the SQLite file is cut: {size:,} bytes are no whole pages of {page:,} bytes"
     return ""
 
@@ -82,12 +87,26 @@ def quick_check(path: Path, *, seconds: float) -> str | None:
     except sqlite3.DatabaseError as error:
         # The low byte is the kind of error, the others tell more.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE:
+            if str(error).startswith(_UNKNOWN_SCHEMA):
+                return None  # a newer SQLite may have written it
             return f"the SQLite file is damaged: {error}"
         return None
     finally:
         connection.close()
     damage = [row for row in rows if row != "ok" and not row.startswith(_ABOUT_VALUES)]
     return f"the SQLite file is damaged: {damage[0]}" if damage else ""
+
+
+def sweep(folder: Path) -> None:
+    """Delete the copies that killed processes have left; those in use are locked."""
+    for leftover in folder.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                leftover.unlink()
+            finally:
+                os.close(descriptor)
 
 
 class SpooledCheck:
@@ -103,7 +122,8 @@ class SpooledCheck:
         self._size = 0
         self._descriptor: int | None = None
         try:
-            self._descriptor, name = tempfile.mkstemp(prefix="sqlite-check-", dir=folder)
+            self._descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         except OSError:
             return
         self._path = Path(name)

@@ -250,7 +250,7 @@ def _cautions(
     if same and expected.stale_after is not None and unchanged >= expected.stale_after:
         why = "is the dump job stuck, or did nobody use the database?"
         yield Warning.STALE_CONTENT, f"the content was the same for {unchanged} cycles: {why}"
-    if past.double and not same:
+    if past.double:
         why = "was the wrong database dumped?"
         yield Warning.SAME_AS_OTHER_JOB, f"the content is that of {past.double}: {why}"
 
@@ -266,10 +266,9 @@ def _proven(claim: Claim, found: Measurement) -> Level:
         return Level.CONTENT
     if found.archive is not ArchiveState.WHOLE:
         return Level.PRESENT if claim.compress.sha256 is None else Level.DIGEST
-    compared = (claim.backup.sha256 is not None and found.content_sha256 is not None) or (
-        claim.backup.size is not None and found.content_size is not None
-    )
-    return Level.CONTENT if compared else Level.ARCHIVE
+    looked_at = found.content_sha256 is not None and not found.dump_defect
+    compared = claim.backup.sha256 is not None or claim.backup.size is not None
+    return Level.CONTENT if looked_at and compared else Level.ARCHIVE
 
 
 def _at_most(level: Level, claim: Claim, found: Measurement) -> Level:

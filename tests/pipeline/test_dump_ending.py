@@ -34,7 +34,6 @@ WHOLE = [
     (DumpKind.SQLITE_SQL, b"", b"INSERT;\nCOMMIT;"),
     # What scripts add.
     (DumpKind.PG_PLAIN, HEAD, END + b"ANALYZE;\n"),
-    (DumpKind.PG_PLAIN, HEAD, END + b"COPY t FROM stdin;\n"),
     (DumpKind.PG_PLAIN, KEYED_HEAD, KEYED_END + b"COMMIT;\n-- done at 02:10\n"),
     (DumpKind.PG_PLAIN, HEAD, END + CLUSTER_HEAD + b"CREATE ROLE a;\n" + CLUSTER_END),
     # A newer pg_dump first, then an older one.
@@ -54,6 +53,11 @@ CUT = [
     (DumpKind.PG_PLAIN, HEAD, b"1\t2\n\\.\n", "pg_dump"),
     (DumpKind.PG_PLAIN, HEAD, END.rstrip(b"-\n"), 'no "--" after'),
     (DumpKind.PG_PLAIN, HEAD, END[:-6], "dump complet"),
+    # A row, or a comment in a routine, that reads like the end.
+    (DumpKind.PG_PLAIN, HEAD, END + b"INSERT INTO t VALUES (1);\n", "database dump complete"),
+    (DumpKind.PG_PLAIN, HEAD, END + b"COPY t (a) FROM stdin;\n", "database dump complete"),
+    (DumpKind.PG_PLAIN, HEAD, END + b"1\t2\n" * 2000, "database dump complete"),
+    (DumpKind.MYSQL, b"", MYSQL_END + b"END ;;\nCREATE TABLE `t` (\n", "Dump completed"),
     (DumpKind.PG_PLAIN, HEAD, END + HEAD + b"COPY t FROM stdin;\n", "database dump complete"),
     (DumpKind.PG_PLAIN, HEAD, CLUSTER_HEAD + CLUSTER_END, "database dump complete"),
     (DumpKind.PG_PLAIN, HEAD, END + CLUSTER_HEAD + b"CREATE ROLE a;\n", "dump complete"),
@@ -84,3 +88,8 @@ def test_a_text_without_its_end_says_what_is_missing(
     kind: DumpKind, head: bytes, tail: bytes, words: str
 ) -> None:
     assert words in ending_defect(kind, head, tail)
+
+
+def test_a_hostile_end_is_read_as_fast_as_any() -> None:
+    tail = b"ROLLBACK;" + b" " * 64_000 + b"\nx;"
+    assert "COMMIT" in ending_defect(DumpKind.SQLITE_SQL, b"", tail)

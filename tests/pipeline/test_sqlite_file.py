@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.pipeline.sqlite_file import SpooledCheck, header_defect, quick_check
+from scanner.pipeline.sqlite_file import SpooledCheck, header_defect, quick_check, sweep
 from tests.real_dumps import sqlite_database
 
 PAGE_SIZES = [512, 1024, 4096, 8192, 65_536]
@@ -61,7 +61,33 @@ def test_a_file_without_a_whole_header_is_cut(database: Path) -> None:
 def test_pages_beyond_those_of_the_header_are_no_defect(database: Path) -> None:
     content = database.read_bytes()
     assert _defect(content + bytes(8192)) == ""
-    assert "no whole pages" in _defect(content + bytes(100))
+    assert "no whole pages" in _defect(content + bytes(8192 + 100))
+
+
+def test_what_a_script_added_to_a_file_is_no_defect(database: Path) -> None:
+    assert _defect(database.read_bytes() + b"done at 02:10\n") == ""
+
+
+def test_a_schema_that_only_a_newer_sqlite_can_read_decides_nothing(database: Path) -> None:
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "INSERT INTO sqlite_master VALUES ('view', 'v', 'v', 0, 'CREATE VIEW v AS FUTURE %')"
+        )
+    assert quick_check(database, seconds=60) is None
+
+
+def test_what_a_killed_process_left_is_swept_and_what_is_in_use_is_not(tmp_path: Path) -> None:
+    (tmp_path / "sqlite-check-left").write_bytes(b"x")
+    (tmp_path / "somebody-elses").write_bytes(b"x")
+    check = SpooledCheck(tmp_path, limit=100, seconds=1)
+    check.take(memoryview(b"some"))
+    sweep(tmp_path)
+    left = {file.name for file in tmp_path.iterdir()}
+    assert len(left) == 2
+    assert "somebody-elses" in left
+    assert "sqlite-check-left" not in left
+    check.close()
 
 
 def test_a_count_of_pages_that_an_old_program_left_behind_is_not_believed(database: Path) -> None:

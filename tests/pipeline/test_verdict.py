@@ -256,7 +256,7 @@ def test_a_dump_without_its_end_is_truncated_though_size_and_digest_are_right() 
 
 def test_a_job_may_say_that_its_dump_has_no_end_to_check() -> None:
     given = decide(CLAIM, CUT, expected=Expectation(has_trailer=False))
-    assert (given.status, given.level) == ("SUCCESS", "content")
+    assert (given.status, given.level) == ("SUCCESS", "archive")
 
 
 def test_no_job_can_wave_damage_through_that_is_none_of_an_end() -> None:
@@ -314,11 +314,6 @@ def test_the_content_of_another_job_is_warned_of_by_that_jobs_name() -> None:
     given = decide(CLAIM, FOUND, past=Past(double="OTHER (ACME, Douala, Akwa)"))
     assert given.warnings == ("same_as_other_job",)
     assert "OTHER (ACME, Douala, Akwa)" in given.message
-
-
-def test_a_double_is_told_of_once_and_not_as_long_as_nothing_changes() -> None:
-    past = Past(Baseline(STAGED, RAW, "x"), double="ACME_DOUALA_AKWA/OTHER")
-    assert decide(CLAIM, FOUND, past=past).warnings == ()
 
 
 def test_a_corrupt_file_is_never_unchanged() -> None:
