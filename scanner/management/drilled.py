@@ -13,8 +13,8 @@ from rich.text import Text
 
 from scanner.board import moment
 from scanner.management import output
-from scanner.models import ExpectedBackupJob, RestoreDrill, VaultCopy, VaultRun
-from scanner.pipeline.deposit import agent_identity
+from scanner.management.named_jobs import job_called
+from scanner.models import RestoreDrill, VaultCopy, VaultRun
 from scanner.pipeline.text import quote
 
 COLUMNS = ("Agent", "Database", "Outcome", "Into", "Seconds", "Tables", "Rows", "Message")
@@ -98,13 +98,7 @@ def stop_is_an_exit() -> Iterator[None]:
 
 
 def _key_of(name: str) -> int:
-    agent, _, database = name.partition("/")
-    named = ExpectedBackupJob.objects.filter(agent_id=agent_identity(agent), database_name=database)
-    job = named.first()
-    if job is None:
-        raise CommandError(
-            f"{quote(name)} is no expected backup: give AGENT/DATABASE as backup_status lists them"
-        )
+    job = job_called(name)
     if not job.copies.filter(state=VaultCopy.State.WHOLE.value).exists():
         raise CommandError(f"{quote(name)} has no whole copy in the vault: nothing can be restored")
     return job.pk

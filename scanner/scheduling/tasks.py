@@ -7,6 +7,8 @@ from then on the row is the truth.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec
 
 from django.utils import timezone
 
@@ -27,6 +29,7 @@ from scanner.scan import scan
 from scanner.scheduling.slots import Slots
 
 logger = logging.getLogger(__name__)
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +40,43 @@ class Result:
     skipped: str = ""
 
 
+Run = Callable[[Sequence[str]], Result]
+"""Does a task for these agents; for all where none are given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task as it is without a row: what it does, for which agents, and when."""
 
-    run: Callable[[Sequence[str]], Result]
+    run: Run
     slots: Callable[[], Slots]
     enabled: bool = True
 
 
+def _unless_held(what: str) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Leave the work to whoever is at it already, by hand perhaps."""
+
+    def leaving(run: Callable[P, Result]) -> Callable[P, Result]:
+        @wraps(run)
+        def run_or_skip(*args: P.args, **kwargs: P.kwargs) -> Result:
+            try:
+                return run(*args, **kwargs)
+            except LeaseHeld as held:
+                logger.info("%s is skipped, as another one runs: %s", what, held)
+                return Result(skipped=str(held))
+
+        return run_or_skip
+
+    return leaving
+
+
+@_unless_held("the scheduled scan")
 def run_scanner_job(agents: Sequence[str] = ()) -> Result:
     """Scan the deposit tree as of now; when another scan runs, leave it to that one.
 
     Raise as `scan` does: whoever runs this tells of the failure.
     """
-    try:
-        run = scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents)
-    except LeaseHeld as held:
-        logger.info("the scheduled scan is skipped, as another one runs: %s", held)
-        return Result(skipped=str(held))
-    return Result(run)
+    return Result(scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents))
 
 
 def _prune(_agents: Sequence[str]) -> Result:
@@ -64,6 +84,7 @@ def _prune(_agents: Sequence[str]) -> Result:
     return Result()
 
 
+@_unless_held("the scheduled prune of the vault")
 def _prune_vault(_agents: Sequence[str]) -> Result:
     pruned = vault_prune.prune(now=timezone.now())
     if pruned.refused:
@@ -71,11 +92,13 @@ def _prune_vault(_agents: Sequence[str]) -> Result:
     return Result()
 
 
+@_unless_held("the scheduled audit of the vault")
 def _audit_vault(_agents: Sequence[str]) -> Result:
     vault_audit.audit(now=timezone.now())
     return Result()
 
 
+@_unless_held("the scheduled restore drill")
 def _restore_drill(_agents: Sequence[str]) -> Result:
     run = drill(now=timezone.now())
     if run.outcome == VaultRun.Outcome.REFUSED.value:
@@ -83,27 +106,16 @@ def _restore_drill(_agents: Sequence[str]) -> Result:
     return Result()
 
 
-def _unless_held(run: Callable[[Sequence[str]], Result]) -> Callable[[Sequence[str]], Result]:
-    """Leave the work to whoever is at it already, by hand perhaps."""
-
-    def run_or_skip(agents: Sequence[str]) -> Result:
-        try:
-            return run(agents)
-        except LeaseHeld as held:
-            logger.info("skipped: %s", held)
-            return Result(skipped=str(held))
-
-    return run_or_skip
+def _task(name: str, run: Run, *, enabled: bool = True) -> Task:
+    return Task(run, lambda: Slots.of(DEFAULTS[name]()), enabled)
 
 
 TASKS: Mapping[str, Task] = {
-    SCAN: Task(run_scanner_job, lambda: Slots.of(DEFAULTS[SCAN]())),
-    PRUNE: Task(_prune, lambda: Slots.of(DEFAULTS[PRUNE]())),
-    PRUNE_VAULT: Task(_unless_held(_prune_vault), lambda: Slots.of(DEFAULTS[PRUNE_VAULT]())),
-    AUDIT_VAULT: Task(_unless_held(_audit_vault), lambda: Slots.of(DEFAULTS[AUDIT_VAULT]())),
-    RESTORE_DRILL: Task(
-        _unless_held(_restore_drill), lambda: Slots.of(DEFAULTS[RESTORE_DRILL]()), enabled=False
-    ),
+    SCAN: _task(SCAN, run_scanner_job),
+    PRUNE: _task(PRUNE, _prune),
+    PRUNE_VAULT: _task(PRUNE_VAULT, _prune_vault),
+    AUDIT_VAULT: _task(AUDIT_VAULT, _audit_vault),
+    RESTORE_DRILL: _task(RESTORE_DRILL, _restore_drill, enabled=False),
 }
 
 

@@ -11,9 +11,7 @@ from django.utils import timezone
 from scanner.board import moment
 from scanner.management import output
 from scanner.management.exits import exit_codes
-from scanner.models import ExpectedBackupJob
-from scanner.pipeline.deposit import agent_identity
-from scanner.pipeline.text import quote
+from scanner.management.named_jobs import job_called
 from scanner.vault_prune import Decision, Pruned, prune
 
 COLUMNS = ("Agent", "Database", "Backup of", "Size", "Why")
@@ -43,7 +41,7 @@ class Command(BaseCommand):
             pruned = prune(
                 now=timezone.now(),
                 dry_run=options["dry_run"],
-                jobs=[_key_of(name) for name in options["job"]],
+                jobs=[job_called(name).pk for name in options["job"]],
                 clock_is_right=options["clock_is_right"],
                 tell=decisions.append,
             )
@@ -66,17 +64,6 @@ class Command(BaseCommand):
         done = "Deleted" if pruned.run else "Would delete"
         size = output.bytes_in_words(pruned.bytes)
         output.print_line(self.stdout, f"{done} {pruned.copies} copies, {size}.")
-
-
-def _key_of(name: str) -> int:
-    agent, _, database = name.partition("/")
-    named = ExpectedBackupJob.objects.filter(agent_id=agent_identity(agent), database_name=database)
-    key = named.values_list("pk", flat=True).first()
-    if key is None:
-        raise CommandError(
-            f"{quote(name)} is no expected backup: give AGENT/DATABASE as backup_status lists them"
-        )
-    return key
 
 
 def _rows(decisions: Iterable[Decision]) -> Iterator[tuple[str, ...]]:
