@@ -132,9 +132,7 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     """
     ended = entry.operation_end
     if entry.status in GOOD and ended and (job.last_good_at is None or ended >= job.last_good_at):
-        before = job.last_good_entry
-        again = before is not None and before.report_id == entry.report_id
-        _remember(job, entry, before, again=again)
+        _remember(job, entry)
         job.last_good_entry = entry
         job.last_good_at = ended
         job.last_size = entry.size
@@ -166,19 +164,19 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     )
 
 
-def _remember(
-    job: ExpectedBackupJob, entry: BackupEntry, before: BackupEntry | None, *, again: bool
-) -> None:
-    """Keep what later backups are compared with; one that is judged again counts once.
+def _remember(job: ExpectedBackupJob, entry: BackupEntry) -> None:
+    """Keep what later backups are compared with, before the entry becomes the last good one.
 
-    `before` was the last good entry until now.
+    One that is judged again counts once.
     """
     item = [entry.report_id, entry.size, entry.dump_seconds]
     recent = [one for one in job.recent_good if one[0] is None or one[0] != entry.report_id]
     job.recent_good = [*recent, item][-RECENT:]
+    last = job.last_good_entry
     if entry.status != Status.UNCHANGED.value:
         job.unchanged_cycles = 0
-    elif not again and (
-        before is None or entry.cycle_due is None or entry.cycle_due != before.cycle_due
+    elif last is None or (
+        last.report_id != entry.report_id
+        and (entry.cycle_due is None or entry.cycle_due != last.cycle_due)
     ):
         job.unchanged_cycles += 1

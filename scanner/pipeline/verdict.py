@@ -171,7 +171,7 @@ def decide(
             message = _with_notes(finding, claim)
             return Verdict(rule.status, rule.reason, tuple(timing), level, message)
     assert isinstance(evidence, Measurement)  # every other evidence has a rule above
-    same = past.baseline is not None and same_content(evidence, past.baseline)
+    same = past.baseline is not None and _same_content(evidence, past.baseline)
     cautions = dict(_cautions(claim, evidence, expected, past, same=same))
     message = "arrived intact"
     if same:
@@ -220,7 +220,7 @@ def was_replaced(found: Measurement, report_arrived: datetime) -> bool:
     return found.changed_at > report_arrived
 
 
-def same_content(found: Measurement, baseline: Baseline) -> bool:
+def _same_content(found: Measurement, baseline: Baseline) -> bool:
     """Tell whether two backups hold the same, by the best digests that both have."""
     for ours, theirs in (
         (found.stable_sha256, baseline.stable_sha256),
