@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
             name='IncidentEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('opened', 'opened'), ('changed', 'changed'), ('grown', 'grown'), ('partly', 'partly recovered'), ('recovered', 'over'), ('reminder', 'reminder'), ('acknowledged', 'acknowledged'), ('unacknowledged', 'acknowledgement withdrawn')], max_length=20, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('opened', 'opened'), ('changed', 'changed'), ('grown', 'grown'), ('joined', 'joined'), ('partly', 'partly recovered'), ('recovered', 'over'), ('reminder', 'reminder'), ('acknowledged', 'acknowledged'), ('unacknowledged', 'acknowledgement withdrawn')], max_length=20, verbose_name='kind')),
                 ('at', models.DateTimeField(verbose_name='at')),
                 ('facts', models.JSONField(blank=True, default=dict)),
             ],

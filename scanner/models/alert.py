@@ -133,6 +133,7 @@ class IncidentEvent(models.Model):
         OPENED = "opened", _("opened")
         CHANGED = "changed", _("changed")
         GROWN = "grown", _("grown")
+        JOINED = "joined", _("joined")
         PARTLY = "partly", _("partly recovered")
         RECOVERED = "recovered", _("over")
         REMINDER = "reminder", _("reminder")
