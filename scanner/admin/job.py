@@ -91,7 +91,15 @@ class JobAdmin(Switching):
                 ),
             },
         ),
-        (_("Whom to tell"), {"fields": ("notification_recipients",)}),
+        (
+            _("Whom to tell, and when"),
+            {
+                "fields": (
+                    "notification_recipients",
+                    ("alert_after", "first_missing_is_warning"),
+                )
+            },
+        ),
     )
     state_fieldsets = (
         (

@@ -45,7 +45,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
     list_filter = (("state", ChoicesFilter), CompanyFilter, CityFilter)
     list_select_related = ("job",)
     list_before_template = "scanner/admin/vault_state.html"
-    change_form_outer_after_template = "scanner/admin/copy_history.html"
+    change_form_outer_after_template = "scanner/admin/histories.html"
     search_fields = ("path",)
     search_help_text = _("Search by database, place or agent; else by a part of the path")
     ordering = ("-pk",)

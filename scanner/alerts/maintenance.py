@@ -93,6 +93,17 @@ def changed(*, now: datetime) -> None:
         ExpectedBackupJob.objects.filter(alert_check_at__gt=now).update(alert_check_at=now)
 
 
+def end_of(window: MaintenanceWindow, *, now: datetime) -> datetime | None:
+    """Give when a window that is open now ends; None when it is not open, or is never."""
+    if not window.cron and (window.starts_at is None or window.starts_at > now):
+        return None
+    try:
+        ends = _end_of(window, now)
+    except ScheduleError:
+        return None
+    return ends if ends is not None and now < ends else None
+
+
 def _open(rows: Iterable[MaintenanceWindow], now: datetime) -> Iterator[Window]:
     for row in rows:
         try:

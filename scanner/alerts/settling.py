@@ -208,7 +208,8 @@ class _Jobs:
         if moved.level is AlertLevel.PROBLEM:
             book.change(place, level=AlertLevel.PROBLEM.value)
         of = grouping.active_in(group_of(place).names, self.active)
-        facts |= {"of": of, "count": count, "joined": joined, "left": left}
+        peak = max(count, facts.get("peak", 0))
+        facts |= {"of": of, "count": count, "peak": peak, "joined": joined, "left": left}
         if event is not None and event is not Event.JOINED:
             facts |= {"told": count, "joined": 0, "left": 0}
         book.change(place, facts=facts)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scanner import conf
 from scanner.alerts.wording import advice, units
-from scanner.alerts.wording.headlines import OF_REASON, headline
+from scanner.alerts.wording.headlines import OF_REASON, headline, recovery
 from scanner.alerts.wording.items import Item
 from scanner.models import BackupEntry, ExpectedBackupJob, Incident, IncidentEvent
 from scanner.pipeline.text import clean
@@ -54,23 +54,18 @@ def tag(item: Item) -> str:
 
 def line(item: Item, now: datetime) -> str:
     """Say what happened to an incident in one line."""
-    words = headline(item.incident, item.event.facts)
     incident = item.incident
+    lasted = units.length((incident.ended_at or now) - incident.since)
     if item.kind == Kind.RECOVERED.value:
-        lasted = units.length((incident.ended_at or now) - incident.since)
-        if item.event.facts.get("how") == Incident.End.PAUSED.value:
-            return _("not watched any more (paused), after %(time)s: %(what)s") % {
-                "time": lasted,
-                "what": words,
-            }
-        return _("over after %(time)s: %(what)s") % {"time": lasted, "what": words}
+        return recovery(incident, item.event.facts, lasted)
+    words = headline(incident, item.event.facts)
     if item.kind == Kind.PARTLY.value:
-        return _("partly over: %(what)s") % {"what": words}
-    if item.kind == Kind.REMINDER.value:
-        return _("for %(time)s: %(what)s") % {
-            "time": units.length(now - incident.since),
+        return _("%(what)s (%(left)d came again)") % {
             "what": words,
+            "left": item.event.facts.get("left", 0),
         }
+    if item.kind == Kind.REMINDER.value:
+        return _("%(what)s (for %(time)s)") % {"what": words, "time": lasted}
     return words
 
 

@@ -65,6 +65,32 @@ def headline(incident: Incident, facts: Mapping[str, Any]) -> str:
             words = _of_vault(incident)
         case _:
             words = _of_server(incident)
+    return _one_line(words)
+
+
+def recovery(incident: Incident, facts: Mapping[str, Any], lasted: str) -> str:
+    """Say that something is over, and how long it lasted, in one line."""
+    named: dict[str, Any] = {"place": place(incident), "time": lasted}
+    if facts.get("how") == Incident.End.PAUSED.value:
+        what = incident.name if incident.kind == Kind.JOB.value else place(incident)
+        return _("%(what)s: paused, and not watched any more") % {"what": what}
+    if incident.kind == Kind.JOB.value:
+        was = OF_REASON.get(incident.reason, incident.reason)
+        words = _("%(database)s at %(place)s: well again after %(time)s (it was: %(was)s)")
+        return _one_line(words % {**named, "database": incident.name, "was": was})
+    if incident.kind == Kind.PLACE.value:
+        count = int(incident.facts.get("peak") or 0)
+        words = ngettext(
+            "%(place)s: backups arrive again after %(time)s (%(count)d was missing)",
+            "%(place)s: backups arrive again after %(time)s (%(count)d were missing)",
+            count,
+        )
+        return _one_line(words % {**named, "count": count})
+    words = _("Over after %(time)s: %(what)s")
+    return _one_line(words % {**named, "what": headline(incident, incident.facts)})
+
+
+def _one_line(words: str) -> str:
     return " ".join(clean(words, 500).split())
 
 
