@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from scanner.alerts.incidents import take_turn
+from scanner.alerts.turn import take_turn
 from scanner.models import Incident, IncidentEvent
 
 

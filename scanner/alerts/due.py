@@ -15,8 +15,8 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from scanner import conf
 from scanner.alerts import audience, maintenance, planning
 from scanner.alerts.audience import Concern
-from scanner.alerts.incidents import take_turn
 from scanner.alerts.maintenance import Windows
+from scanner.alerts.turn import take_turn
 from scanner.models import (
     Channel,
     Delivery,

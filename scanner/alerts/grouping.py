@@ -46,14 +46,6 @@ class Group:
         """Tell whether a job is in this place and missing for this reason."""
         return self.reason == seat.reason and seat.names[: len(self.names)] == self.names
 
-    def is_wider_than(self, other: "Group") -> bool:
-        """Tell whether the other place is within this one."""
-        return (
-            self.reason == other.reason
-            and len(self.names) < len(other.names)
-            and other.names[: len(self.names)] == self.names
-        )
-
 
 def group(seats: Iterable[Seat], active: Mapping[Names, int]) -> dict[int, Group]:
     """Give the group of each job that is in one.

@@ -13,7 +13,7 @@ from django.db.models import Count
 from scanner.alerts.conditions import Condition
 from scanner.alerts.grouping import KINDS, Group
 from scanner.alerts.standing import Standing
-from scanner.models import Channel, ExpectedBackupJob, Incident, IncidentEvent, IncidentMember
+from scanner.models import ExpectedBackupJob, Incident, IncidentEvent, IncidentMember
 from scanner.models.batch import BATCH, batches
 from scanner.models.channel import AlertLevel
 
@@ -36,14 +36,6 @@ _CHANGEABLE = (
 )
 _PLACE_FIELDS = ("company", "city", "neighborhood", "agent_id")
 _LONGEST_KEY = 700
-
-
-def take_turn() -> None:
-    """Wait until nobody else changes incidents or plans deliveries, and keep them from it.
-
-    It holds until the end of the transaction: also when its process is killed.
-    """
-    Channel.objects.select_for_update().get(is_builtin=True)
 
 
 def job_key(job_id: int, level: AlertLevel | str) -> str:
@@ -199,7 +191,7 @@ class Book:
         IncidentMember.objects.bulk_update(self._renewed.values(), ("entry",), batch_size=BATCH)
         Incident.objects.bulk_create(self._new, batch_size=BATCH // 5)
         for member in self._joined:
-            member.incident_id = member.incident.pk
+            member.incident = member.incident  # which has its key by now
         IncidentMember.objects.bulk_create(self._joined, batch_size=BATCH)
         self._new, self._joined = [], []
         self._changed, self._left, self._renewed = {}, {}, {}
@@ -207,7 +199,7 @@ class Book:
     def write_events(self) -> list[IncidentEvent]:
         """Store the events, and give them."""
         for event in self.events:
-            event.incident_id = event.incident.pk
+            event.incident = event.incident  # which has its key by now
         IncidentEvent.objects.bulk_create(self.events, batch_size=BATCH)
         return self.events
 

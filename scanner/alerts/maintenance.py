@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from scanner.alerts.turn import take_turn
 from scanner.cycle import Era, Schedule, timetable
 from scanner.errors import ScheduleError
-from scanner.models import Channel, ExpectedBackupJob, MaintenanceWindow
+from scanner.models import ExpectedBackupJob, MaintenanceWindow
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +87,10 @@ def changed(*, now: datetime) -> None:
     """Have the jobs that are held for later looked at again, after a change of a window.
 
     To be called in the transaction of that change; two statements. It waits for whoever is
-    noticing: what that holds by the windows of before is looked at again as well.
+    noticing: what is being held by the windows of before is looked at again as well.
     """
     with transaction.atomic():
-        Channel.objects.select_for_update().get(is_builtin=True)
+        take_turn()
         ExpectedBackupJob.objects.filter(alert_check_at__gt=now).update(alert_check_at=now)
 
 

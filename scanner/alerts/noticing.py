@@ -21,9 +21,10 @@ from django.db import transaction
 
 from scanner.alerts import conditions, maintenance, planning
 from scanner.alerts.conditions import Condition
-from scanner.alerts.incidents import Book, take_turn
+from scanner.alerts.incidents import Book
 from scanner.alerts.maintenance import Windows
 from scanner.alerts.settling import settle
+from scanner.alerts.turn import take_turn
 from scanner.models import ExpectedBackupJob, Incident, IncidentEvent
 from scanner.models.batch import BATCH, batches
 from scanner.models.channel import AlertLevel

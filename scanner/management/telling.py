@@ -13,15 +13,23 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def told_afterwards() -> Iterator[None]:
-    """Run the block, then tell people what came of it, also when it failed.
+    """Run the block, then tell people what came of it, also when it failed; not after Ctrl-C.
 
     What goes wrong with telling is logged, and changes nothing for the command: the outbox is
     tried again by whatever tells next.
     """
     try:
         yield
-    finally:
-        try:
-            tell(now=timezone.now())
-        except Exception:
-            logger.exception("what was found is not told yet")
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        _tell()
+        raise
+    _tell()
+
+
+def _tell() -> None:
+    try:
+        tell(now=timezone.now())
+    except Exception:
+        logger.exception("what was found is not told yet")

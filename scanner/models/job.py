@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MinValueValidator, validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -123,6 +123,7 @@ class ExpectedBackupJob(models.Model):
     alert_after = models.PositiveSmallIntegerField(
         _("alert after (problems)"),
         default=1,
+        validators=[MinValueValidator(1)],
         help_text=_("How many problems in a row it takes. A corrupt backup is told at once."),
     )
     first_missing_is_warning = models.BooleanField(
@@ -234,8 +235,6 @@ class ExpectedBackupJob(models.Model):
             yield "grace_minutes", f"{grace}: expected 0 to {most}, or nothing."
         if self.year is not None and not FIRST_YEAR <= self.year <= LAST_YEAR:
             yield "year", f"{self.year}: expected {FIRST_YEAR} to {LAST_YEAR}, or nothing."
-        if self.alert_after is not None and self.alert_after < 1:
-            yield "alert_after", f"{self.alert_after}: expected at least 1."
         if place_of(self.agent_id) is None:
             yield "agent_id", f"{quote(self.agent_id)}: expected COMPANY_CITY_NEIGHBORHOOD."
         for address in filter(None, re.split(r"[,\s]+", self.notification_recipients)):

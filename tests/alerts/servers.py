@@ -22,7 +22,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pytest_django import Settings
 
-from backupmonitor.mail import mailer
+from backupmonitor.mail import SMTP_BACKEND, mailer
 from tests.process import PATIENCE
 
 HOST = "127.0.0.1"
@@ -357,7 +357,7 @@ def refusing_port() -> Iterator[int]:
 def send_mail_to(settings: Settings, port: int, *, timeout: float = 10.0) -> None:
     """Let Django's mail leave by the server at this port, in the settings of whichever Django."""
     options: dict[str, Any] = {
-        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_BACKEND": SMTP_BACKEND,
         "EMAIL_HOST": HOST,
         "EMAIL_PORT": port,
         "EMAIL_HOST_USER": "",

@@ -6,15 +6,16 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
-from pytest_django import DjangoAssertNumQueries
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from scanner.alerts import maintenance
 from scanner.models import Channel, ExpectedBackupJob, MaintenanceWindow
+from tests.alerts.rows import builtin
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
 
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -122,6 +123,27 @@ def test_a_window_that_cannot_be_read_any_more_is_told_and_costs_no_other(
     assert "the maintenance window 'broken' keeps nobody silent: " in told.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("fields", "ends"),
+    [
+        ({}, NOW + HOUR),
+        ({"starts_at": NOW + MINUTE}, None),
+        ({"ends_at": NOW}, None),
+        ({"starts_at": None}, None),
+        ({"cron": "0 12 * * *", "time_zone": "UTC", "duration_minutes": 30}, NOW + HOUR / 2),
+        ({"cron": "0 12 * * *", "time_zone": "UTC", "duration_minutes": None}, None),
+        ({"cron": "0 13 * * *", "time_zone": "UTC", "duration_minutes": 30}, None),
+        ({"cron": "every day", "duration_minutes": 30}, None),
+        ({"cron": "0 12 * * *", "time_zone": "Mars/Base", "duration_minutes": 30}, None),
+    ],
+)
+def test_the_end_of_a_window_is_told_while_it_is_open(
+    fields: dict[str, Any], ends: datetime | None
+) -> None:
+    once = {"starts_at": NOW - HOUR, "ends_at": NOW + HOUR}
+    assert maintenance.end_of(MaintenanceWindow(**once | fields), now=NOW) == ends
+
+
 # --- Whom -----------------------------------------------------------------------------------------
 
 PLACES = [
@@ -207,12 +229,10 @@ def test_a_change_has_what_is_held_for_later_looked_at_again_and_nothing_else(
     assert marks == {**{job.pk: NOW for job in later}, due.pk: NOW - HOUR, idle.pk: None}
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_change_waits_for_whoever_holds_jobs_by_the_windows_of_before() -> None:
     job = make_job()
-    Channel.objects.get_or_create(
-        is_builtin=True, defaults={"name": "built in", "kind": "email", "created_at": NOW}
-    )
+    builtin()
 
     def change() -> None:
         maintenance.changed(now=NOW)

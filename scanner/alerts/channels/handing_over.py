@@ -1,5 +1,6 @@
 """Which way a channel's messages go, and what is wrong with its address."""
 
+import re
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,8 @@ from scanner.models import Channel
 Kind = Channel.Kind
 LIMIT_SECONDS = 10.0
 """How long handing over one message may take in all."""
+
+LONGEST_MAIL_ADDRESS = 254
 
 
 def hand_over(
@@ -31,33 +34,45 @@ def hand_over(
             webhook.send(channel.address, channel.secret, message, seconds=seconds)
 
 
-def problems_of(channel: Channel) -> dict[str, str]:
-    """Give what is wrong with a channel's address and secret, in words, by field."""
+def problems_of(channel: Channel, *, seconds: float = LIMIT_SECONDS) -> dict[str, str]:
+    """Give what is wrong with a channel's address and secret, in words, by field.
+
+    Nothing is sent. An address of Apprise is looked at by a process of its own, which may take
+    `seconds` at most.
+    """
     match channel.kind:
         case Kind.EMAIL.value:
             return {} if channel.is_builtin else _mail_problems(channel.address)
         case Kind.APPRISE.value:
-            return apprise.problems_of(channel.address)
+            return apprise.problems_of(channel.address, seconds=seconds)
         case _:
             return webhook.problems_of(channel.address, channel.secret)
 
 
 def masked_address(channel: Channel) -> str:
-    """Give a channel's address as people may see it: without what opens it."""
+    """Give a channel's address as people may see it: without what opens it.
+
+    Mail addresses are shown; of a webhook its scheme and host, of Apprise only its scheme, as
+    tokens stand where the host does.
+    """
+    address = channel.address.strip()
     if channel.kind == Kind.EMAIL.value:
-        return channel.address
-    try:
-        parts = urlsplit(channel.address.strip())
-        if channel.kind == Kind.WEBHOOK.value and parts.hostname:
-            return f"{parts.scheme}://{parts.hostname}/…"
-    except ValueError:
-        return "…"
-    return f"{parts.scheme}://…" if parts.scheme else "…"
+        return address
+    scheme = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]*)://", address)
+    if scheme is None:
+        return "…" if address else ""
+    if channel.kind == Kind.WEBHOOK.value:
+        try:
+            host = urlsplit(address).hostname
+        except ValueError:
+            host = None
+        if host:
+            return f"{scheme[1]}://{host}/…"
+    return f"{scheme[1]}://…"
 
 
 def _mail_problems(text: str) -> dict[str, str]:
-    words = text.replace(";", ",").replace("\n", ",").split(",")
-    found = [word.strip() for word in words if word.strip()]
+    found = [word for word in re.split(r"[,;\s]+", text) if word]
     if not found:
         return {"address": _("Give at least one e-mail address.")}
     for word in found:
@@ -65,4 +80,6 @@ def _mail_problems(text: str) -> dict[str, str]:
             validate_email(word)
         except ValidationError:
             return {"address": _("“%(word)s” is not an e-mail address.") % {"word": word[:100]}}
+        if len(word) > LONGEST_MAIL_ADDRESS:
+            return {"address": _("“%(word)s” is too long.") % {"word": word[:100]}}
     return {}

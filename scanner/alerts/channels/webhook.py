@@ -11,30 +11,32 @@ from django.utils.translation import gettext as _
 from scanner import conf
 from scanner.alerts.channels import outbound
 from scanner.alerts.message import Message
+from scanner.errors import ChannelError
 
 SHORTEST_SECRET = 16
 
 
 def send(address: str, secret: str, message: Message, *, seconds: float) -> None:
     """Post a message. Raise ChannelError when the answer is not 2xx, or does not come in time."""
-    words = {"subject": message.subject, "text": message.text}
-    body = json.dumps({**message.data, **words}, ensure_ascii=False).encode()
+    if not secret:
+        raise ChannelError(_("The webhook has no secret to sign its messages with."))
+    # In ASCII: an agent's text may hold what UTF-8 cannot.
+    body = json.dumps({**message.data, "subject": message.subject, "text": message.text})
+    # Of the sending, not of the message: an old request must not pass for a new one.
     stamp = str(int(timezone.now().timestamp()))
-    outbound.call(
-        {
-            "kind": "webhook",
-            "url": address.strip(),
-            "headers": {
-                "Content-Type": "application/json",
-                "X-Backupmonitor-Id": str(message.data.get("id", "")),
-                "X-Backupmonitor-Timestamp": stamp,
-                "X-Backupmonitor-Signature": f"sha256={signature(secret, stamp, body)}",
-            },
-            "body": body.decode(),
+    order = {
+        "kind": "webhook",
+        "method": "POST",
+        "url": address.strip(),
+        "headers": {
+            "Content-Type": "application/json",
+            "X-Backupmonitor-Id": str(message.data.get("id", "")),
+            "X-Backupmonitor-Timestamp": stamp,
+            "X-Backupmonitor-Signature": f"sha256={signature(secret, stamp, body.encode())}",
         },
-        hidden=(address, secret),
-        seconds=seconds,
-    )
+        "body": body,
+    }
+    outbound.call(order, hidden=(address, secret), seconds=seconds)
 
 
 def signature(secret: str, stamp: str, body: bytes) -> str:
@@ -47,15 +49,18 @@ def problems_of(address: str, secret: str) -> dict[str, str]:
     """Give what is wrong with an address and a secret, by field."""
     problems: dict[str, str] = {}
     schemes = ("https", "http") if conf.alerts_may_be_private() else ("https",)
-    try:
-        parts = urlsplit(address.strip())
-        is_address = parts.scheme in schemes and bool(parts.hostname)
-    except ValueError:
-        is_address = False
-    if not is_address:
+    if not _is_address(address.strip(), schemes):
         problems["address"] = _("Give an address that begins with https://.")
     if len(secret) < SHORTEST_SECRET:
         problems["secret"] = _(
             "Give a secret of at least %(count)d characters: messages are signed with it."
         ) % {"count": SHORTEST_SECRET}
     return problems
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a host or a port that is none
+        return False
