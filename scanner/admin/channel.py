@@ -1,10 +1,8 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBadRequest,
@@ -17,19 +15,21 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from scanner.admin import shown, switch
 from scanner.admin.channel_form import BUILTIN_HELP, ChannelForm
 from scanner.admin.page import Page
+from scanner.admin.posted import posted
 from scanner.admin.shown import computed
 from scanner.admin.unfolded import Words
+from scanner.alerts import testing
 from scanner.alerts.channels import masked_address
-from scanner.alerts.testing import send_test
-from scanner.models import Channel
+from scanner.models import Channel, Delivery
 
 SWITCH_URL = "scanner_channel_switch"
 TEST_URL = "scanner_channel_test"
+PERMISSION = "change_channel"
 _SWITCHED = [{"changed": {"fields": ["Enabled"]}}]
 
 
@@ -142,6 +142,23 @@ class ChannelAdmin(Page[Channel]):
             return False
         return super().has_delete_permission(request, obj)
 
+    def get_deleted_objects(
+        self,
+        objs: Iterable[Channel],
+        request: HttpRequest,  # noqa: ARG002
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """Count the deliveries that go with a channel: there may be too many to name.
+
+        Nobody may delete one by itself, and they do not keep a channel from being deleted.
+        """
+        channels = list(objs)
+        deliveries = Delivery.objects.filter(channel__in=channels).count()
+        counts = {
+            str(Channel._meta.verbose_name_plural): len(channels),
+            str(Delivery._meta.verbose_name_plural): deliveries,
+        }
+        return [str(channel) for channel in channels], counts, set(), []
+
     def save_model(
         self,
         request: HttpRequest,
@@ -161,9 +178,11 @@ class ChannelAdmin(Page[Channel]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show or save the form; no report of an error shows what was filled in."""
+        """Show or save the form; no report of an error tells what was filled in."""
         view = sensitive_post_parameters("address", "secret")(super().changeform_view)
-        found: HttpResponse = view(request, object_id, form_url, extra_context)
+        found: HttpResponse = sensitive_variables()(view)(
+            request, object_id, form_url, extra_context
+        )
         return found
 
     def render_change_form(  # noqa: PLR0917 - Django's signature
@@ -195,7 +214,7 @@ class ChannelAdmin(Page[Channel]):
 
     def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Switch a channel on or off, as its row in the list asks, and show the list again."""
-        channel = self._posted(request, pk)
+        channel = posted(self, request, pk, permission=PERMISSION)
         if channel is None:
             return HttpResponseNotAllowed(["POST"])
         wanted = switch.wanted(request)
@@ -208,14 +227,13 @@ class ChannelAdmin(Page[Channel]):
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Send a test, and say what came of it."""
-        channel = self._posted(request, pk)
+        channel = posted(self, request, pk, permission=PERMISSION)
         if channel is None:
             return HttpResponseNotAllowed(["POST"])
-        results = send_test(channel, now=timezone.now())
+        results = testing.send_test(channel, now=timezone.now())
         self.log_change(request, channel, "Sent a test.")
         if not results:
-            words = gettext("Nobody to send a test to: ADMIN_EMAIL_RECIPIENTS is not set.")
-            self.message_user(request, words, messages.WARNING)
+            self.message_user(request, testing.NOBODY, messages.WARNING)
         for one in results:
             whom = one.recipient or channel.name
             if one.error:
@@ -226,14 +244,3 @@ class ChannelAdmin(Page[Channel]):
                 level = messages.SUCCESS
             self.message_user(request, words % {"whom": whom, "error": one.error}, level)
         return HttpResponseRedirect(reverse("admin:scanner_channel_change", args=[pk]))
-
-    def _posted(self, request: HttpRequest, pk: int) -> Channel | None:
-        """Give the channel that a POST is about, or None when it is no POST."""
-        if request.method != "POST":
-            return None
-        channel = self.get_object(request, str(pk))
-        if not self.has_change_permission(request, channel):
-            raise PermissionDenied
-        if channel is None:
-            raise Http404
-        return channel

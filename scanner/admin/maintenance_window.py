@@ -3,16 +3,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import shown
 from scanner.admin.page import Page
-from scanner.admin.shown import computed
+from scanner.admin.shown import column, computed
 from scanner.alerts import maintenance
 from scanner.errors import ScheduleError
 from scanner.grid import Grid
@@ -30,15 +29,15 @@ def covered(window: MaintenanceWindow) -> str:
     return " / ".join(found) or str(_("everything"))
 
 
-def begins(window: MaintenanceWindow) -> SafeString:
-    """Give when a window begins next, or its one time."""
+def times(window: MaintenanceWindow) -> SafeString:
+    """Give when a window lies open: its one time, or the next ones."""
     if not window.cron:
         pairs = [(window.starts_at, window.ends_at)]
     else:
         try:
             slots = Grid(cron=window.cron, zone=window.zone_name).coming(timezone.now(), NEXT)
         except ScheduleError:
-            return shown.NOTHING
+            return shown.NOTHING  # said beside the field
         lasts = timedelta(minutes=window.duration_minutes or 0)
         pairs = [(slot, slot + lasts) for slot in slots]
     lines = ((shown.moment(start), shown.moment(end)) for start, end in pairs)
@@ -46,11 +45,15 @@ def begins(window: MaintenanceWindow) -> SafeString:
 
 
 def standing(window: MaintenanceWindow) -> SafeString:
-    """Tell whether nobody is told just now."""
+    """Tell whether nobody is told just now, and until when."""
+    now = timezone.now()
     if not window.enabled:
         return shown.label(_("off"), small=True)
-    if maintenance.end_of(window, now=timezone.now()) is not None:
-        return shown.label(_("in force"), "warning", small=True)
+    if (end := maintenance.end_of(window, now=now)) is not None:
+        label = shown.label(_("in force"), "warning", small=True)
+        return format_html("{} {} {}", label, _("until"), shown.moment(end))
+    if not window.cron and window.ends_at is not None and window.ends_at <= now:
+        return shown.label(_("over"), small=True)
     return shown.label(_("not now"), "info", small=True)
 
 
@@ -60,11 +63,13 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
 
     list_display = ("name", "over", "now", "times", "created_by")
     list_select_related = ("job",)
+    sortable_by = ()
+    search_help_text = _("Search by name, place or agent")
     search_fields = ("name", "company", "city", "neighborhood", "agent_id")
     autocomplete_fields = ("job",)
     actions = None
     fieldsets = (
-        (None, {"fields": (("name", "enabled"), ("now", "created_by"))}),
+        (None, {"fields": (("name", "enabled"),)}),
         (
             _("Over what"),
             {
@@ -75,14 +80,21 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
         (_("Once"), {"fields": (("starts_at", "ends_at"),)}),
         (
             _("Again and again"),
-            {"fields": (("cron", "time_zone", "duration_minutes"), "times")},
+            {"fields": (("cron", "time_zone", "duration_minutes"),)},
         ),
     )
-    readonly_fields = ("now", "times", "created_by")
+    state_fieldset = (_("State"), {"fields": (("now", "times"), ("created_by", "made"))})
+    readonly_fields = ("now", "times", "created_by", "made")
 
     over = computed(_("over"), covered)
     now = computed(_("now"), standing)
-    times = computed(_("times"), begins)
+    times = computed(_("times"), times)
+    made = column(MaintenanceWindow, "created_at", shown.moment)
+
+    def get_fieldsets(self, request: HttpRequest, obj: MaintenanceWindow | None = None) -> Any:
+        """Give the form; a stored window shows its state first."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return fieldsets if obj is None else (self.state_fieldset, *fieldsets)
 
     def save_model(
         self,
@@ -104,10 +116,4 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
         """Delete it, and have the jobs that it held looked at again."""
         with transaction.atomic():
             super().delete_model(request, obj)
-            maintenance.changed(now=timezone.now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[MaintenanceWindow]) -> None:
-        """Delete them, and have the jobs that they held looked at again."""
-        with transaction.atomic():
-            super().delete_queryset(request, queryset)
             maintenance.changed(now=timezone.now())

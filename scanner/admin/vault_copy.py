@@ -11,6 +11,7 @@ from scanner.admin import restore_drill, shown, vault_finding, vault_panel
 from scanner.admin.filters import CityFilter, CompanyFilter, jobs_named, words_of
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
+from scanner.admin.standing import ALL, STANDING
 from scanner.admin.unfolded import ChoicesFilter
 from scanner.models import BackupEntry, RestoreDrill, VaultCopy, VaultFinding
 
@@ -138,7 +139,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
                         VaultFinding,
                         _("all of them"),
                         copy__id__exact=obj.pk,
-                        **{vault_finding.STANDING: "all"},
+                        **{STANDING: ALL},
                     ),
                 },
                 {

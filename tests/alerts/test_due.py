@@ -59,7 +59,7 @@ def due(at: datetime) -> list[tuple[str, str]]:
     return [(row.channel.name, row.event.kind if row.event else "digest") for row in rows]
 
 
-# --- The table: level x acknowledged x maintenance x escalation x reminder --------------------------
+# --- The table: level x acknowledged x maintenance x escalation x reminder
 
 LEVELS = ("problem", "warning")
 ACKNOWLEDGED = ("no", "for ever", "until later", "run out")
@@ -70,7 +70,7 @@ REMINDERS = ("never", "hourly", "daily")
 
 @pytest.mark.parametrize(
     ("level", "acknowledged", "maintenance", "escalation", "reminders"),
-    product(LEVELS, ACKNOWLEDGED, MAINTENANCE, ESCALATION, REMINDERS),
+    list(product(LEVELS, ACKNOWLEDGED, MAINTENANCE, ESCALATION, REMINDERS)),
 )
 def test_the_table(
     level: str, acknowledged: str, maintenance: str, escalation: str, reminders: str
@@ -107,7 +107,7 @@ def test_the_table(
     assert due(NOW) == []  # once is enough
 
 
-# --- Reminders --------------------------------------------------------------------------------------
+# --- Reminders
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_what_is_over_is_not_reminded_of() -> None:
     assert due(NOW + DAY) == []
 
 
-# --- Escalation -------------------------------------------------------------------------------------
+# --- Escalation
 
 
 def test_what_lasts_is_escalated_once_and_the_channel_is_told_of_the_end() -> None:
@@ -199,7 +199,7 @@ def test_the_newest_news_is_what_is_escalated() -> None:
     assert due(NOW + 4 * HOUR) == [("boss", "changed")]
 
 
-# --- Digests ----------------------------------------------------------------------------------------
+# --- Digests
 
 
 def test_a_daily_digest_is_due_at_its_hour_once() -> None:

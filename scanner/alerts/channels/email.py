@@ -48,7 +48,7 @@ def send(recipient: str, message: Message, *, seconds: float) -> None:
 def _mail(recipient: str, message: Message) -> EmailMultiAlternatives:
     sender = conf.default_from_email()
     mail = EmailMultiAlternatives(
-        subject=clean_name(" ".join(message.subject.split()), LONGEST_SUBJECT),
+        subject=clean_name(" ".join(message.subject.splitlines()), LONGEST_SUBJECT),
         body=_encodable(message.text),
         from_email=sender,
         to=[recipient],

@@ -73,7 +73,7 @@ def block(item: Item, now: datetime) -> Block:
     """Give all that is said of an incident."""
     is_good = item.kind == Kind.RECOVERED.value
     more = item.member_count - len(item.members)
-    members = [(member.job.database_name, _last_good(member.job, now)) for member in item.members]
+    members = [(member.job.database_name, _age(member.job, now)) for member in item.members]
     if more > 0:
         words = ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more}
         members.append((words, ""))
@@ -123,7 +123,7 @@ def _facts(item: Item, now: datetime) -> Iterator[Fact]:
     yield from _of_others(incident)
     warnings = item.event.facts.get("warnings") or ()
     if len(warnings) > 1:
-        words = "; ".join(str(OF_REASON.get(warning, warning)) for warning in warnings)
+        words = ", ".join(str(OF_REASON.get(warning, warning)) for warning in warnings)
         yield _("Warnings"), words
     if incident.acknowledged_at is not None and item.kind != Kind.RECOVERED.value:
         yield _("Acknowledged by"), incident.acknowledged_by
@@ -138,6 +138,12 @@ def _last_good(job: ExpectedBackupJob, now: datetime) -> str:
         "size": units.size(job.last_size or 0),
     }
     return _("%(moment)s, %(age)s old, %(size)s") % words
+
+
+def _age(job: ExpectedBackupJob, now: datetime) -> str:
+    if job.last_good_at is None:
+        return _("no good copy yet")
+    return _("last good copy %(age)s old") % {"age": units.length(now - job.last_good_at)}
 
 
 def _of_entry(entry: BackupEntry | None) -> Iterator[Fact]:

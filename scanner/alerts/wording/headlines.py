@@ -1,5 +1,6 @@
 """One line that says what is wrong, and where."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as Words
 
 Kind = Incident.Kind
+_SPACES = re.compile(r"[ \t\r\n\v\f]+")
 
 OF_REASON: "Mapping[str, Words]" = {
     "backup_failed": gettext_lazy("the dump failed at the site"),
@@ -91,7 +93,8 @@ def recovery(incident: Incident, facts: Mapping[str, Any], lasted: str) -> str:
 
 
 def _one_line(words: str) -> str:
-    return " ".join(clean(words, 500).split())
+    # Not split(): it would take the spaces that do not break for others.
+    return _SPACES.sub(" ", clean(words, 500)).strip()
 
 
 def _of_place(incident: Incident, facts: Mapping[str, Any]) -> str:
