@@ -21,7 +21,7 @@ from scanner.admin import shown, switch
 from scanner.admin.channel_form import BUILTIN_HELP, ChannelForm
 from scanner.admin.page import Page
 from scanner.admin.posted import posted
-from scanner.admin.shown import computed
+from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import Words
 from scanner.alerts import testing
 from scanner.alerts.channels import masked_address
@@ -45,14 +45,12 @@ def scope(channel: Channel) -> str:
 
 
 def test_result(channel: Channel) -> SafeString:
-    """Give when a channel was tested last, and what came of it."""
+    """Give when a channel was tested last, and whether the test was taken."""
     if channel.tested_at is None:
         return shown.NOTHING
     kind, words = ("danger", _("failed")) if channel.test_error else ("success", _("taken"))
     label = shown.label(words, kind, small=True)
-    return format_html(
-        "{} {} {}", shown.moment(channel.tested_at), label, shown.prose(channel.test_error)
-    )
+    return format_html("{} {}", label, shown.moment(channel.tested_at))
 
 
 test_result.__test__ = False  # type: ignore[attr-defined]  # its name is a word of the domain
@@ -63,9 +61,8 @@ def failing(channel: Channel) -> SafeString:
     if channel.failing_since is None:
         return shown.NOTHING
     label = shown.label(_("failing since"), "danger", small=True)
-    return format_html(
-        "{} {} {}", label, shown.moment(channel.failing_since), shown.prose(channel.last_error)
-    )
+    words = shown.shortened(channel.last_error)
+    return format_html("{} {} {}", label, shown.moment(channel.failing_since), words)
 
 
 @admin.register(Channel)
@@ -78,6 +75,7 @@ class ChannelAdmin(Page[Channel]):
     list_display_links = ("name",)
     change_form_outer_before_template = "scanner/admin/channel_test.html"
     fieldsets = (
+        (_("How it does"), {"fields": (("tested", "test_met"), ("failing", "met"))}),
         (
             None,
             {"fields": (("name", "enabled"), "kind", "address", "secret", "its_address")},
@@ -95,15 +93,17 @@ class ChannelAdmin(Page[Channel]):
             _("How and when"),
             {"fields": (("language", "time_zone"), ("reminders", "digest", "reminder_hour"))},
         ),
-        (_("How it does"), {"fields": ("tested", "trouble")}),
     )
-    readonly_fields = ("its_address", "tested", "trouble")
+    readonly_fields = ("its_address", "tested", "test_met", "failing", "met")
 
     where = computed(_("address"), address)
     its_address = computed(_("address"), address)
     its_scope = computed(_("scope"), scope)
     tested = computed(shown.name_of(Channel, "tested_at"), test_result)
+    test_met = column(Channel, "test_error", shown.prose)
     trouble = computed(shown.name_of(Channel, "last_error"), failing)
+    failing = column(Channel, "failing_since", shown.moment)
+    met = column(Channel, "last_error", shown.prose)
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses of the page, of the switch and of the button."""
@@ -127,10 +127,9 @@ class ChannelAdmin(Page[Channel]):
         hidden = {"its_address"} if may_change and not is_builtin else {"address", "secret"}
         if is_builtin:
             hidden.add("kind")
-        if obj is None:
-            hidden |= {"tested", "trouble"}
-        found = []
-        for title, options in super().get_fieldsets(request, obj):
+        state, *fieldsets = super().get_fieldsets(request, obj)
+        found = [] if obj is None else [state]
+        for title, options in fieldsets:
             fields = [field for field in options["fields"] if field not in hidden]
             if fields:
                 found.append((title, {**options, "fields": tuple(fields)}))

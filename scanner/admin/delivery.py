@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import shown
 from scanner.admin.filters import EqualFilter
-from scanner.admin.incident_history import SECRETS, next_try, state_label
+from scanner.admin.incident_history import SECRETS, next_try, state_label, whom
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import ChoicesFilter, ModelAdmin, Words
@@ -71,8 +71,7 @@ class DeliveryAdmin(ReadOnlyPage[Delivery]):
     list_display = (
         "made",
         "about",
-        "channel",
-        "recipient",
+        "whom",
         "its_state",
         "attempts",
         "next_try",
@@ -104,6 +103,7 @@ class DeliveryAdmin(ReadOnlyPage[Delivery]):
     first_words = column(Delivery, "last_error", shown.shortened)
     its_state = computed(shown.name_of(Delivery, "state"), state_label)
     about = computed(_("about"), about)
+    whom = computed(_("to whom"), whom)
     next_try = computed(shown.name_of(Delivery, "next_try_at"), next_try)
     its_channel = computed(
         shown.name_of(Delivery, "channel"),

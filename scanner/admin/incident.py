@@ -18,6 +18,7 @@ from scanner.alerts.incidents import count_members
 from scanner.models import Delivery, ExpectedBackupJob, Incident, IncidentMember
 
 ACKNOWLEDGED = "acknowledged"
+OF_JOBS = (Incident.Kind.JOB.value, Incident.Kind.PLACE.value)
 _STANDINGS = (
     *(one for one in STANDINGS if one[0] == OPEN),
     (ACKNOWLEDGED, _("acknowledged")),
@@ -89,30 +90,12 @@ class IncidentAdmin(Acknowledging):
     ordering = ("-pk",)
     change_form_outer_before_template = "scanner/admin/incident_acknowledge.html"
     change_form_outer_after_template = "scanner/admin/histories.html"
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "what",
-                    ("its_level", "kind", "how"),
-                    ("since_when", "noticed", "how_long"),
-                    ("place", "agent_id", "its_job"),
-                    ("state", "why", "cautions"),
-                    "found",
-                    "first_aid",
-                )
-            },
-        ),
-    )
-    known_fieldset = (_("Acknowledged"), {"fields": (("known_by", "known_since"), "note")})
-
     what = computed(_("what"), incident_facts.words)
     its_level = computed(shown.name_of(Incident, "level"), incident_facts.level_label)
     since_when = column(Incident, "since", shown.moment)
     noticed = column(Incident, "opened_at", shown.moment)
     how_long = computed(_("lasted"), incident_facts.lasted)
-    how = computed(shown.name_of(Incident, "end"), ending)
+    how = computed(_("standing"), ending)
     jobs = computed(_("jobs"), lambda incident: incident.now_members or shown.NOTHING)
     known_by = computed(shown.name_of(Incident, "acknowledged_by"), incident_facts.acknowledgement)
     known_since = column(Incident, "acknowledged_at", shown.moment)
@@ -125,7 +108,7 @@ class IncidentAdmin(Acknowledging):
     state = column(
         Incident, "status", lambda status: shown.status(status) if status else shown.NOTHING
     )
-    why = column(Incident, "reason", shown.reason)
+    why = computed(shown.name_of(Incident, "reason"), incident_facts.why)
     cautions = computed(_("warnings"), incident_facts.cautions)
     found = computed(_("what was found"), incident_facts.found)
     first_aid = computed(_("what to try first"), incident_facts.first_aid)
@@ -142,11 +125,23 @@ class IncidentAdmin(Acknowledging):
         context = links(request, _("Incidents by standing"), counts, _STANDINGS)
         return super().changelist_view(request, context | (extra_context or {}))
 
-    def get_fieldsets(self, request: HttpRequest, obj: Incident | None = None) -> Any:
-        """Give what is known; of an incident that somebody knows of, who and why."""
-        fieldsets = super().get_fieldsets(request, obj)
+    def get_fieldsets(
+        self,
+        request: HttpRequest,  # noqa: ARG002
+        obj: Incident | None = None,
+    ) -> Any:
+        """Give what is known: of jobs where and why, of others what was found; and who knows."""
+        is_of_jobs = obj is not None and obj.kind in OF_JOBS
+        of_its_kind = (
+            (("place", "agent_id", "its_job"), ("state", "why", "cautions"))
+            if is_of_jobs
+            else ("found",)
+        )
+        lines = (("its_level", "kind", "how"), ("since_when", "noticed", "how_long"))
+        facts = (None, {"fields": ("what", *lines, *of_its_kind, "first_aid")})
+        known = (_("Acknowledged"), {"fields": (("known_by", "known_since"), "note")})
         is_known = obj is not None and obj.acknowledged_at is not None
-        return (*fieldsets, self.known_fieldset) if is_known else fieldsets
+        return (facts, known) if is_known else (facts,)
 
     def render_change_form(  # noqa: PLR0917 - Django's signature
         self,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from scanner.admin import shown
 from scanner.alerts.wording import advice
-from scanner.alerts.wording.headlines import headline
+from scanner.alerts.wording.headlines import OF_REASON, headline
 from scanner.models import ExpectedBackupJob, Incident, IncidentMember
 from scanner.models.channel import AlertLevel
 
@@ -35,6 +35,11 @@ def place(incident: Incident) -> str:
     """Give where it is, from the company on."""
     names = (incident.company, incident.city, incident.neighborhood)
     return " / ".join(filter(None, names)) or shown.NOTHING
+
+
+def why(incident: Incident) -> SafeString:
+    """Give the reason in words: of a verdict as everywhere, of what else is told as in messages."""
+    return shown.reason(incident.reason if incident.status else _reason(incident))
 
 
 def acknowledgement(incident: Incident) -> SafeString:
@@ -85,3 +90,7 @@ def _found(incident: Incident) -> Iterator[str]:
             "path": sample.get("path", ""),
             "message": sample.get("message", ""),
         }
+
+
+def _reason(incident: Incident) -> str:
+    return str(OF_REASON.get(incident.reason, incident.reason))

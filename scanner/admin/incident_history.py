@@ -27,6 +27,15 @@ def state_label(delivery: Delivery) -> SafeString:
     return shown.label(delivery.get_state_display(), _STATES.get(delivery.state, ""), small=True)
 
 
+def whom(delivery: Delivery) -> SafeString:
+    """Give the channel, and below it the recipient where it has several."""
+    return format_html(
+        '<span class="bm-place bm-whom">{}<small class="text-subtle">{}</small></span>',
+        delivery.channel.name,
+        delivery.recipient,
+    )
+
+
 def next_try(delivery: Delivery) -> SafeString:
     """Give when a delivery is tried next; one that is sent or given up is not."""
     is_waiting = delivery.state == Delivery.State.PENDING.value
@@ -78,15 +87,14 @@ def _events(incident: Incident) -> dict[str, Any]:
 def _deliveries(incident: Incident) -> dict[str, Any]:
     deliveries = Delivery.objects.filter(event__incident=incident).order_by("-pk")
     headers = (
-        *(_("created"), _("event"), _("channel"), _("recipient"), _("state")),
+        *(_("created"), _("event"), _("to whom"), _("state")),
         *(_("attempts"), _("next try"), _("last error")),
     )
     rows = [
         [
             shown.link_to(Delivery, row.pk, shown.moment(row.created_at)),
             row.event.get_kind_display() if row.event else "",
-            row.channel.name,
-            row.recipient or shown.NOTHING,
+            whom(row),
             state_label(row),
             row.attempts,
             next_try(row),

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -29,13 +30,13 @@ def covered(window: MaintenanceWindow) -> str:
     return " / ".join(found) or str(_("everything"))
 
 
-def times(window: MaintenanceWindow) -> SafeString:
-    """Give when a window lies open: its one time, or the next ones."""
+def times_of(window: MaintenanceWindow, most: int = NEXT) -> SafeString:
+    """Give when a window lies open: its one time, or the next ones, so many at most."""
     if not window.cron:
         pairs = [(window.starts_at, window.ends_at)]
     else:
         try:
-            slots = Grid(cron=window.cron, zone=window.zone_name).coming(timezone.now(), NEXT)
+            slots = Grid(cron=window.cron, zone=window.zone_name).coming(timezone.now(), most)
         except ScheduleError:
             return shown.NOTHING  # said beside the field
         lasts = timedelta(minutes=window.duration_minutes or 0)
@@ -61,7 +62,7 @@ def standing(window: MaintenanceWindow) -> SafeString:
 class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
     """When some jobs are judged as ever and nobody is told."""
 
-    list_display = ("name", "over", "now", "times", "created_by")
+    list_display = ("name", "over", "now", "next_time", "created_by")
     list_select_related = ("job",)
     sortable_by = ()
     search_help_text = _("Search by name, place or agent")
@@ -88,7 +89,8 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
 
     over = computed(_("over"), covered)
     now = computed(_("now"), standing)
-    times = computed(_("times"), times)
+    times = computed(_("times"), times_of)
+    next_time = computed(_("next time"), partial(times_of, most=1))
     made = column(MaintenanceWindow, "created_at", shown.moment)
 
     def get_fieldsets(self, request: HttpRequest, obj: MaintenanceWindow | None = None) -> Any:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.admin.incident_history import LAST
 from scanner.models import Delivery, ExpectedBackupJob, Incident, IncidentEvent, IncidentMember
+from tests.admin.fields import told
 from tests.admin.rows import LIST, staff
 from tests.alerts.rows import (
     DAY,
@@ -129,6 +130,21 @@ def test_its_page_says_what_to_try_first_and_what_was_found(admin_client: Client
     page = html(admin_client, page_of(scan))
     assert SCRIPT not in page
     assert "the root is away" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"status": "MISSING", "reason": "no_report"}, "no report"),
+        ({"status": "", "reason": "late", "level": "warning"}, "it arrived late"),
+        ({"status": "", "reason": "not heard of"}, "not heard of"),
+    ],
+)
+def test_its_page_tells_the_reason(
+    admin_client: Client, fields: dict[str, str], words: str
+) -> None:
+    incident = make_incident(make_problem_jobs(1), **fields)
+    assert told(html(admin_client, page_of(incident)), "Reason") == words
 
 
 def test_what_the_agent_said_of_a_job_stands_beside_it_in_bounds(admin_client: Client) -> None:

@@ -1,4 +1,4 @@
-"""A mail server and an HTTP server of the test: real ones, that behave as badly as they are told to.
+"""A mail server and an HTTP server of the test: real ones, that behave as badly as they are told.
 
 Tests import the fixtures that they use:
 
@@ -37,7 +37,7 @@ class Mail:
 
     @property
     def subject(self) -> str:
-        return str(self.message["Subject"])
+        return str(self.message["Subject"]).strip()
 
     @property
     def message_id(self) -> str:
@@ -112,7 +112,7 @@ class MailServer:
         await self._close_door()
         for client in tuple(self._clients):
             client.cut_off()
-        while self._clients:
+        while self._clients:  # noqa: ASYNC110 - each goes by itself, in its own turn
             await asyncio.sleep(0)
 
     async def _open_door(self) -> None:
@@ -137,7 +137,12 @@ class MailServer:
     # What aiosmtpd calls for each thing that a client says.
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, answers: list[str]
+        self,
+        server: SMTP,  # noqa: ARG002
+        session: Session,
+        envelope: Envelope,  # noqa: ARG002
+        hostname: str,
+        answers: list[str],
     ) -> list[str]:
         await self._going.wait()
         self.sessions += 1
@@ -145,7 +150,12 @@ class MailServer:
         return answers
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+        self,
+        server: SMTP,  # noqa: ARG002
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
+        address: str,
+        options: list[str],  # noqa: ARG002
     ) -> str:
         await self._going.wait()
         if refusal := self.answers.get(address.lower()):
@@ -154,14 +164,17 @@ class MailServer:
         return "250 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope
+        self,
+        server: SMTP,
+        session: Session,  # noqa: ARG002
+        envelope: Envelope,
     ) -> str:
         await self._going.wait()
         if self.answer_to_data:
             return self.answer_to_data
         content = envelope.content
         assert isinstance(content, bytes)
-        message = cast(EmailMessage, message_from_bytes(content, policy=policy.default))
+        message = message_from_bytes(content, policy=policy.default)
         self.mails.append(Mail(tuple(envelope.rcpt_tos), message))
         if self.cuts_off:
             cast(_Client, server).cut_off()

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -43,7 +44,7 @@ def _no_admins(settings: Settings) -> None:
     settings.TIME_ZONE = "UTC"
 
 
-def open_incident(at: datetime = NOW, **fields: object) -> Incident:
+def open_incident(at: datetime = NOW, **fields: Any) -> Incident:
     """Open an incident of a job at a time, and tell of it what is told at once."""
     job = make_problem_jobs(1, "FAILED", "x", database=f"D{Incident.objects.count()}_", now=at)
     incident = make_incident(job, now=at, **fields)
@@ -84,7 +85,10 @@ def test_the_table(
         until = {"for ever": None, "until later": NOW + DAY, "run out": NOW - MINUTE}[acknowledged]
         Incident.objects.update(acknowledged_at=opened, acknowledged_until=until)
     if maintenance != "none":
-        over = {"of the job": {"job": incident.job}, "of another": {"city": "PARIS"}}
+        over: dict[str, dict[str, Any]] = {
+            "of the job": {"job": incident.job},
+            "of another": {"city": "PARIS"},
+        }
         MaintenanceWindow.objects.create(
             name="w",
             starts_at=NOW - HOUR,

@@ -345,7 +345,7 @@ def test_an_acknowledgement_ends_with_news_and_can_be_withdrawn() -> None:
     assert incident.acknowledged_at == NOW
     judge(fresh(jobs), "CORRUPT", "hash_mismatch", now=NOW + 2 * DAY)
     events(NOW + 2 * DAY)
-    incident.refresh_from_db()
+    incident = Incident.objects.get()
     assert (incident.acknowledged_at, incident.acknowledged_by) == (None, "")
     assert acknowledge(incident.pk, by="anna", note="", now=NOW)
     assert unacknowledge(incident.pk, by="bob", now=NOW)

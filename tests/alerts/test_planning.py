@@ -1,6 +1,7 @@
 """From events to deliveries: who is told of what, at once."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -34,7 +35,7 @@ def told(event: IncidentEvent) -> list[tuple[str, str]]:
     return list(rows.values_list("channel__name", "recipient"))
 
 
-def incident_of(jobs: Sequence[ExpectedBackupJob] = (), **fields: object) -> Incident:
+def incident_of(jobs: Sequence[ExpectedBackupJob] = (), **fields: Any) -> Incident:
     return make_incident(jobs or make_problem_jobs(1, "FAILED", "backup_failed"), **fields)
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import InterfaceError, OperationalError
 
 from scanner.alerts import noticing
-from scanner.models import Channel, Incident, IncidentEvent, Lease, SchedulerProcess
+from scanner.models import Incident, IncidentEvent, Lease, SchedulerProcess
 from scanner.scheduling.leadership import LEADERLESS, LEASE, Process, Watch, tell_gap
 from tests.alerts.rows import builtin
 from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
@@ -185,9 +185,12 @@ def test_it_is_told_once_however_often_that_is_tried() -> None:
 
 
 def test_what_goes_wrong_with_telling_is_logged_and_hinders_nobody(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Channel.objects.all().delete()  # one is built in, and always there
+    def break_down(**_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(noticing, "leaderless", break_down)
     tell_gap(left(timedelta(hours=1)), until=NOW)
     assert not Incident.objects.exists()
     [record] = [one for one in caplog.records if one.levelno >= logging.WARNING]

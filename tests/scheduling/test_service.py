@@ -17,10 +17,10 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner import lease, scan
+from scanner.alerts import noticing
 from scanner.lease import Candidate, Held
 from scanner.models import (
     BackupEntry,
-    Channel,
     Incident,
     Lease,
     ScanRun,
@@ -195,8 +195,13 @@ def test_that_nobody_led_is_told_as_soon_as_the_database_answers(
     assert "could tell that nobody led again after 2 attempts" in caplog.text
 
 
-def test_a_gap_that_cannot_be_told_hinders_no_leader(caplog: pytest.LogCaptureFixture) -> None:
-    Channel.objects.all().delete()  # one is built in, and always there
+def test_a_gap_that_cannot_be_told_hinders_no_leader(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(**_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(noticing, "leaderless", break_down)
     leave_the_lease(timedelta(hours=1))
     with served(Events()) as endings:
         eventually(lambda: executions() == ["Executed"])
