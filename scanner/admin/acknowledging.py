@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from scanner.admin import incident_facts
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.posted import posted
 from scanner.admin.unfolded import Words
@@ -84,17 +85,17 @@ class Acknowledging(ReadOnlyPage[Incident]):
         self, request: HttpRequest, queryset: QuerySet[Incident]
     ) -> HttpResponse | None:
         """Ask for a note and for how long; then acknowledge those selected that are open."""
-        keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
-        if len(keys) > MOST_AT_ONCE:
+        incidents = list(queryset.order_by("-pk")[: MOST_AT_ONCE + 1])
+        if len(incidents) > MOST_AT_ONCE:
             told = gettext("More than %(count)d at once: narrow the list with its filters.")
             self.message_user(request, told % {"count": MOST_AT_ONCE}, messages.WARNING)
             return None
         if "hours" not in request.POST:
-            return self._ask(request, keys)
+            return self._ask(request, incidents)
         said = _said(request, timezone.now())
         if said is None:
             return HttpResponseBadRequest(_NO_CHOICE)
-        count = sum(said.of(key) for key in keys)
+        count = sum(said.of(incident.pk) for incident in incidents)
         told = ngettext(
             "%(count)d incident acknowledged.", "%(count)d incidents acknowledged.", count
         )
@@ -126,15 +127,15 @@ class Acknowledging(ReadOnlyPage[Incident]):
             self.message_user(request, gettext("Nobody had acknowledged it."), messages.INFO)
         return _page_of(pk)
 
-    def _ask(self, request: HttpRequest, keys: list[int]) -> HttpResponse:
-        count = len(keys)
+    def _ask(self, request: HttpRequest, incidents: list[Incident]) -> HttpResponse:
+        count = len(incidents)
         title = ngettext("Acknowledge %(count)d incident", "Acknowledge %(count)d incidents", count)
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": title % {"count": count},
             "checkbox": ACTION_CHECKBOX_NAME,
-            "keys": keys,
+            "incidents": [(one.pk, incident_facts.words(one)) for one in incidents],
             "spans": SPANS,
             "back": request.get_full_path(),
         }

@@ -10,6 +10,7 @@
 """
 
 import logging
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -122,6 +123,7 @@ class _Sender:
         self._channels = known
         self._now = now
         self._claim = claim
+        self._started = time.monotonic()
 
     def work(self, pool: ThreadPoolExecutor) -> None:
         running: dict[Future[None], _Work] = {}
@@ -159,12 +161,14 @@ class _Sender:
     def _take(self, work: _Work) -> list[Delivery]:
         """Claim all that waits for a recipient, and give it."""
         key = work.key
-        waiting = _free(self._now).filter(
+        # A pass may take long: a claim counts from when it is taken.
+        at = self._now + timedelta(seconds=time.monotonic() - self._started)
+        waiting = _free(at).filter(
             channel=key.channel, recipient=key.recipient, digest_at=key.digest_at
         )
         taken = waiting.update(
             claim=work.claim,
-            claimed_until=self._now + self._claim,
+            claimed_until=at + self._claim,
             attempts=F("attempts") + 1,
         )
         return list(Delivery.objects.filter(claim=work.claim).order_by("pk")) if taken else []

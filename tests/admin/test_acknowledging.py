@@ -46,8 +46,9 @@ def test_the_action_asks_for_a_note_and_for_how_long(
     page = act(admin_client, three[:2], index="0").content.decode()
     assert "Acknowledge 2 incidents" in page
     assert re.findall(r'name="_selected_action" value="(\d+)"', page) == [
-        str(one.pk) for one in three[:2]
+        str(one.pk) for one in reversed(three[:2])
     ]
+    assert "DB0 at DOUALA / NEWBELL: no backup arrived" in page
     assert re.findall(r'<option value="(\d*)"', page) == ["4", "24", "72", "168", ""]
     assert 'name="note"' in page
     assert f'href="{FILTERED.replace("&", "&amp;")}"' in page

@@ -141,7 +141,7 @@ def test_its_page_says_what_to_try_first_and_what_was_found(admin_client: Client
     ],
 )
 def test_its_page_tells_the_reason(
-    admin_client: Client, fields: dict[str, str], words: str
+    admin_client: Client, fields: dict[str, Any], words: str
 ) -> None:
     incident = make_incident(make_problem_jobs(1), **fields)
     assert told(html(admin_client, page_of(incident)), "Reason") == words
