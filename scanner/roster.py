@@ -111,7 +111,8 @@ def save_all(jobs: Iterable[ExpectedBackupJob], *, now: datetime) -> None:
     changed = {job.pk: job for job in jobs if not job._state.adding}
     with transaction.atomic():
         for some in batches(list(changed)):
-            for stored in ExpectedBackupJob.objects.select_for_update().filter(pk__in=some):
+            locked = ExpectedBackupJob.objects.select_for_update().filter(pk__in=some)
+            for stored in locked.order_by("pk"):
                 _take_over(stored, changed[stored.pk])
                 _reckon(changed[stored.pk], stored, now)
         ExpectedBackupJob.objects.bulk_update(

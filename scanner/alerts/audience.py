@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -29,7 +30,8 @@ class Concern:
     recipients: set[str] = field(default_factory=set)
 
 
-def addresses(text: str) -> list[str]:
+@lru_cache(maxsize=4096)  # so that what is none is logged once, and not each minute
+def addresses(text: str) -> tuple[str, ...]:
     """Give the e-mail addresses of a list in lower case, each once; what is none is left out."""
     found: dict[str, None] = {}
     for word in filter(None, re.split(r"[,;\s]+", text)):
@@ -40,7 +42,7 @@ def addresses(text: str) -> list[str]:
             continue
         if len(word) <= LONGEST_ADDRESS:
             found[word.lower()] = None
-    return list(found)
+    return tuple(found)
 
 
 def concerns(incidents: Iterable[Incident]) -> dict[int, Concern]:
@@ -51,15 +53,12 @@ def concerns(incidents: Iterable[Incident]) -> dict[int, Concern]:
         for place in incident.facts.get("places", ()):
             found[incident.pk].places.add((place[0], place[1], place[2]))
     fields = ("company_name", "city", "neighborhood", "notification_recipients")
-    read: dict[str, list[str]] = {}
     for some in batches([incident.pk for incident in incidents]):
         members = IncidentMember.objects.filter(incident_id__in=some).order_by()
         rows = members.values_list("incident_id", *(f"job__{name}" for name in fields)).distinct()
         for key, company, city, neighborhood, recipients in rows:
             found[key].places.add((company, city, neighborhood))
-            if recipients not in read:
-                read[recipients] = addresses(recipients)
-            found[key].recipients.update(read[recipients])
+            found[key].recipients.update(addresses(recipients))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What is due by the time alone: escalations, reminders and digests.
+"""What is due by the time alone: reminders, digests, and who should know of what lasts.
 
 An incident keeps silent while somebody has acknowledged it, and while all of its jobs are in a
 maintenance window (or one lies over everything).
@@ -41,7 +41,7 @@ def plan_due(*, now: datetime) -> int:
         channels = planning.enabled_channels()
         silent = _Silence(maintenance.read(now=now))
         return (
-            _escalate(channels, silent, now)
+            _catch_up(channels, silent, now)
             + _remind(channels, silent, now)
             + _digest(channels, now)
         )
@@ -79,32 +79,29 @@ def _unacknowledged(now: datetime) -> QuerySet[Incident]:
     return Incident.objects.filter(ended_at=None).exclude(known)
 
 
-def _escalate(channels: list[Channel], silent: _Silence, now: datetime) -> int:
-    """Tell the channels that are told only of what lasts."""
+def _catch_up(channels: list[Channel], silent: _Silence, now: datetime) -> int:
+    """Tell those who should know by now of what lasts, and were not told.
+
+    These are the channels that are told only of what lasts, and who became a recipient since it
+    began: a new channel, a wider scope, another address.
+    """
+    news = IncidentEvent.objects.filter(incident=OuterRef("pk"), kind__in=planning.NEWS)
+    newest = Subquery(news.order_by("-pk").values("pk")[:1])
+    still = _unacknowledged(now).annotate(newest=newest)
+    incidents = list(still.filter(newest__isnull=False).order_by("pk"))
+    muted = silent.of(incidents)
+    told = planning.told_of(one.pk for one in incidents)
+    concerns = audience.concerns(incidents)
     made: list[Delivery] = []
-    for channel in channels:
-        if not channel.escalate_after_hours:
+    for incident in incidents:
+        if incident.pk in muted or incident.facts.get("silent"):
             continue
-        newest = IncidentEvent.objects.filter(
-            incident=OuterRef("pk"), kind__in=planning.NEWS
-        ).order_by("-pk")
-        told = Delivery.objects.filter(channel=channel, event__isnull=False)
-        found = _unacknowledged(now).filter(opened_at__lte=now - channel.escalation)
-        incidents = list(
-            found.exclude(pk__in=told.values("event__incident_id"))
-            .annotate(newest=Subquery(newest.values("pk")[:1]))
-            .filter(newest__isnull=False)
-            .order_by("pk")
-        )
-        muted = silent.of(incidents)
-        concerns = audience.concerns(incidents)
-        for incident in incidents:
-            concern = concerns.get(incident.pk, Concern())
-            if incident.pk in muted:
-                continue
-            for pair in planning.who_is_told([channel], incident.level, concern):
-                event = IncidentEvent(pk=incident.newest, incident=incident)
-                made.append(planning.delivery(event, *pair, now=now))
+        able = [one for one in channels if incident.opened_at <= now - one.escalation]
+        concern = concerns.get(incident.pk, Concern())
+        pairs = planning.who_is_told(able, incident.level, concern)
+        event = IncidentEvent(pk=incident.newest, incident=incident)
+        fresh = planning.others(pairs, told.get(incident.pk, set()))
+        made += (planning.delivery(event, *pair, now=now) for pair in fresh)
     Delivery.objects.bulk_create(made, batch_size=BATCH, ignore_conflicts=True)
     return len(made)
 
@@ -127,10 +124,15 @@ def _remind(channels: list[Channel], silent: _Silence, now: datetime) -> int:
             )
         )
         some = [one for one in newest.order_by("pk") if one.told < told_until]
-        pairs = planning.told_of(one.pk for one in some)
+        told = planning.told_of(one.pk for one in some)
+        concerns = audience.concerns(some)
         for one in some:
+            concern = concerns.get(one.pk, Concern())
+            if not audience.reaches(channel, one.level, concern):
+                continue
+            now_told = {(channel.pk, who) for who in audience.recipients(channel, concern)}
             incidents[one.pk] = one
-            due[one.pk] |= {pair for pair in pairs[one.pk] if pair[0] == channel.pk}
+            due[one.pk] |= told[one.pk] & now_told
     muted = silent.of(incidents.values())
     events = [
         IncidentEvent(
@@ -190,6 +192,7 @@ def latest_slot(channel: Channel, now: datetime, *, weekday: int | None = None) 
 
 def _digest(channels: list[Channel], now: datetime) -> int:
     """Store the newest digest that is due of each recipient who wants one."""
+    admins = audience.addresses(",".join(conf.admin_email_recipients()))
     wishes = {row.address: row.digest for row in Recipient.objects.exclude(digest="")}
     made: dict[tuple[str, str], Delivery] = {}
     for channel in channels:
@@ -203,9 +206,12 @@ def _digest(channels: list[Channel], now: datetime) -> int:
             slot = latest_slot(channel, now, weekday=weekday)
             if slot < channel.created_at or now - slot > DAY:
                 continue  # it was due long ago: the next one tells all that it would have
-            mailed = ("", recipient) if recipient else (str(channel.pk), "")
+            is_of_all = not any((channel.company, channel.city, channel.neighborhood))
+            is_same = (
+                bool(recipient) and is_of_all and (not channel.is_builtin or recipient in admins)
+            )
             made.setdefault(
-                mailed,
+                ("", recipient) if is_same else (str(channel.pk), recipient),
                 Delivery(
                     digest_at=slot,
                     channel=channel,

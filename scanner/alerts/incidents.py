@@ -16,6 +16,7 @@ from scanner.alerts.standing import Standing
 from scanner.models import ExpectedBackupJob, Incident, IncidentEvent, IncidentMember
 from scanner.models.batch import BATCH, batches
 from scanner.models.channel import AlertLevel
+from scanner.pipeline.verdict import GOOD
 
 Kind = Incident.Kind
 Event = IncidentEvent.Kind
@@ -27,6 +28,7 @@ _CHANGEABLE = (
     "status",
     "reason",
     "facts",
+    "opened_at",
     "ended_at",
     "end",
     "acknowledged_at",
@@ -61,8 +63,9 @@ def group_of(incident: Incident) -> Group:
 class Book:
     """What one pass makes of the incidents; nothing is stored before `write`."""
 
-    def __init__(self, now: datetime) -> None:
+    def __init__(self, now: datetime, *, is_silent: bool = False) -> None:
         self.now = now
+        self._is_silent = is_silent
         self.events: list[IncidentEvent] = []
         self._new: list[Incident] = []
         self._changed: dict[int, Incident] = {}
@@ -155,7 +158,10 @@ class Book:
         """End an incident; all but one that became part of another is told."""
         self.change(incident, ended_at=self.now, end=how.value)
         if how is not End.FOLDED:
-            self.tell(incident, Event.RECOVERED, how=how.value, count=0)
+            job = incident.job
+            well = job.status_since if job and job.status in GOOD else None
+            at = well.isoformat() if well and well > incident.since else None
+            self.tell(incident, Event.RECOVERED, how=how.value, count=0, well_since=at)
 
     def tell(self, incident: Incident, kind: IncidentEvent.Kind, **facts: Any) -> None:
         """Let something that happened be told; news end an acknowledgement."""
@@ -205,6 +211,8 @@ class Book:
 
     def _open(self, **fields: Any) -> Incident:
         incident = Incident(opened_at=self.now, **fields)
+        if self._is_silent:
+            incident.facts = {**incident.facts, "silent": True}
         self._new.append(incident)
         return incident
 

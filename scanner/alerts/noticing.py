@@ -51,7 +51,7 @@ def notice(*, now: datetime, tell: bool = True) -> Noticed:
     with transaction.atomic():
         take_turn()
         windows = maintenance.read(now=now)
-        book = Book(now)
+        book = Book(now, is_silent=not tell)
         jobs = _take_marked(windows, now)
         if jobs:
             settle(jobs, windows, book)

@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 
 import stamina
 from django.db import InterfaceError, OperationalError, connections
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
 from scanner.alerts import channels, wording
 from scanner.errors import ChannelError
@@ -77,6 +77,7 @@ def send(*, now: datetime, claim: timedelta = CLAIM) -> Sent:
     if not queues:
         return Sent(0, 0, {})
     known = Channel.objects.in_bulk(list(queues))
+    queues = {key: queue for key, queue in queues.items() if key in known}
     sender = _Sender(queues, known, now, claim)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="alerts") as pool:
         sender.work(pool)
@@ -90,13 +91,19 @@ def wait_after(attempts: int) -> timedelta:
 
 
 def _due(now: datetime) -> dict[int, deque[_Key]]:
-    """Give the messages of each channel that have something due, the oldest first."""
+    """Give the messages of each channel that have something due, the oldest first.
+
+    What waits for a channel that is off is given up like what could not be sent.
+    """
+    old = _free(now).filter(created_at__lt=now - GIVE_UP, channel__enabled=False)
+    old.update(state=State.FAILED.value, last_error="the channel is off")
     due = _free(now).filter(next_try_at__lte=now, channel__enabled=True)
     fields = ("channel_id", "recipient", "digest_at")
-    rows = due.order_by().values_list(*fields).distinct()
+    rows = due.order_by().values_list(*fields).annotate(Min("attempts"), Min("next_try_at"))
     queues: defaultdict[int, deque[_Key]] = defaultdict(deque)
-    for row in sorted(rows, key=lambda row: (row[0], row[2] is not None, row[1])):
-        queues[row[0]].append(_Key(*row))
+    # What failed before comes last: it may keep the channel from being asked further.
+    for *key, _, _ in sorted(rows, key=lambda row: (*row[3:], row[1])):
+        queues[key[0]].append(_Key(*key))
     return dict(queues)
 
 
@@ -162,7 +169,7 @@ class _Sender:
         """Claim all that waits for a recipient, and give it."""
         key = work.key
         # A pass may take long: a claim counts from when it is taken.
-        at = self._now + timedelta(seconds=time.monotonic() - self._started)
+        at = self._at()
         waiting = _free(at).filter(
             channel=key.channel, recipient=key.recipient, digest_at=key.digest_at
         )
@@ -172,6 +179,10 @@ class _Sender:
             attempts=F("attempts") + 1,
         )
         return list(Delivery.objects.filter(claim=work.claim).order_by("pk")) if taken else []
+
+    def _at(self) -> datetime:
+        """Give the time by now, as of `now` when the pass began."""
+        return self._now + timedelta(seconds=time.monotonic() - self._started)
 
     def _compose(self, work: _Work, deliveries: list[Delivery]) -> channels.Message:
         slot = work.key.digest_at
@@ -211,7 +222,7 @@ class _Sender:
         mine = Delivery.objects.filter(claim=work.claim)
         freed = {"claim": None, "claimed_until": None, "last_error": words}
         for attempts in list(mine.order_by().values_list("attempts", flat=True).distinct()):
-            again = self._now + wait_after(attempts)
+            again = self._at() + wait_after(attempts)
             tried = mine.filter(attempts=attempts)
             tried.filter(created_at__lt=again - GIVE_UP).update(state=State.FAILED.value, **freed)
             tried.update(next_try_at=again, **freed)

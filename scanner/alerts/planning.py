@@ -2,8 +2,9 @@
 
 1. What opens, or becomes another or a worse trouble, goes to each channel whose scope and level it
    is in, unless the channel is only told of what lasts.
-2. What follows (grown, partly or wholly over, a reminder) goes to those who were told before. A job
-   that joins or makes it grow may have people of its own: they are told then.
+2. What follows (grown, partly or wholly over, a reminder) goes to those who were told before, of it
+   or of what became a part of it, and are recipients still. A job that joins or makes it grow may
+   have people of its own: they are told then.
 3. An address that two channels of mail would tell is told by the first of them.
 """
 
@@ -29,24 +30,37 @@ def plan(events: Sequence[IncidentEvent], *, now: datetime) -> int:
 
     To be called in the transaction that made the events.
     """
-    channels = [one for one in enabled_channels() if not one.escalate_after_hours]
-    concerns = audience.concerns(
-        event.incident for event in events if event.kind in (*NEWS, *GROWTH)
-    )
-    told = told_of({event.incident_id for event in events if event.kind in (*SEQUELS, *GROWTH)})
+    told_now = [event for event in events if event.kind in (*NEWS, *GROWTH, *SEQUELS)]
+    channels = enabled_channels()
+    at_once = [one for one in channels if not one.escalate_after_hours]
+    by_key = {one.pk: one for one in channels}
+    concerns = audience.concerns(event.incident for event in told_now)
+    told = told_of({key for event in told_now for key in _parts(event)})
     deliveries: list[Delivery] = []
-    for event in events:
-        before = told.get(event.incident_id, set())
-        pairs = sorted(before) if event.kind in SEQUELS else []
+    for event in told_now:
+        concern = concerns.get(event.incident_id, Concern())
+        before = {pair for key in _parts(event) for pair in told.get(key, ())}
+        pairs = []
+        if event.kind in (*NEWS, *SEQUELS):
+            pairs = sorted(p for p in before if is_still_told(by_key[p[0]], p[1], concern))
         if event.kind in (*NEWS, *GROWTH):
-            concern = concerns.get(event.incident_id, Concern())
-            pairs += _others(who_is_told(channels, event.facts["level"], concern), before)
+            pairs += others(who_is_told(at_once, event.facts["level"], concern), before)
         deliveries += (delivery(event, *pair, now=now) for pair in pairs)
     Delivery.objects.bulk_create(deliveries, batch_size=BATCH, ignore_conflicts=True)
     return len(deliveries)
 
 
-def _others(pairs: Iterable[Told], before: set[Told]) -> list[Told]:
+def _parts(event: IncidentEvent) -> list[int]:
+    """Give the incident of an event, and those that became part of it by the event."""
+    return [event.incident_id, *event.facts.get("parts", ())]
+
+
+def is_still_told(channel: Channel, recipient: str, concern: Concern) -> bool:
+    """Tell whether a recipient who was told of something is one of the channel's still."""
+    return recipient in audience.recipients(channel, concern)
+
+
+def others(pairs: Iterable[Told], before: set[Told]) -> list[Told]:
     """Give those who were not told before, by this channel or to this address."""
     mailed = {recipient for _, recipient in before if recipient}
     return [pair for pair in pairs if pair not in before and pair[1] not in mailed]

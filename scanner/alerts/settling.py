@@ -14,11 +14,15 @@ from scanner.models import ExpectedBackupJob, Incident, IncidentEvent, IncidentM
 from scanner.models.batch import batches
 from scanner.models.channel import AlertLevel
 from scanner.models.choices import Status
+from scanner.models.job import PROBLEM_STATUSES
 from scanner.pipeline.verdict import Warning
 
 Kind = Incident.Kind
 Event = IncidentEvent.Kind
 End = Incident.End
+
+STILL_PERCENT = 30
+"""As long as so many of a place's jobs are missing, one more that goes missing joins them."""
 
 
 def settle(marked: list[ExpectedBackupJob], windows: Windows, book: Book) -> None:
@@ -39,6 +43,7 @@ class _Moved:
     paused: int = 0
     folded: int = 0
     level: AlertLevel = AlertLevel.WARNING
+    parts: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -55,15 +60,15 @@ class _Jobs:
     def settle(self) -> None:
         """Put each job where it should be, and count the places."""
         jobs = self._with_missing()
-        standings = self._standings(jobs.values())
         members = _members(jobs)
+        standings = self._standings(jobs.values(), members)
         companies = {job.company_name for job in self.marked}
         self.active = _active(companies)
         open_places = Incident.objects.filter(
             kind=Kind.PLACE.value, ended_at=None, company__in=sorted(companies)
         )
         self.places = {group_of(incident): incident for incident in open_places}
-        groups = self._groups(jobs, standings)
+        groups = self._groups(jobs, standings, members)
         for key, job in jobs.items():
             self._put(job, standings.get(key), members.get(key), groups.get(key))
         self.book.write()
@@ -81,20 +86,31 @@ class _Jobs:
                 jobs[job.pk] = job
         return jobs
 
-    def _standings(self, jobs: Iterable[ExpectedBackupJob]) -> dict[int, Standing]:
+    def _standings(
+        self, jobs: Iterable[ExpectedBackupJob], members: dict[int, IncidentMember]
+    ) -> dict[int, Standing]:
         jobs = list(jobs)
         doubtful = [job.pk for job in jobs if Warning.NOT_IN_VAULT.value in job.warnings]
         safe: set[int] = set()
         for some in batches(doubtful):
             whole = VaultCopy.objects.filter(job_id__in=some, state=VaultCopy.State.WHOLE.value)
             safe |= set(whole.order_by().values_list("job_id", flat=True).distinct())
-        found = {job.pk: standing_of(job, has_copy=job.pk in safe) for job in jobs}
+        told = {
+            key
+            for key, member in members.items()
+            if member.incident.level == AlertLevel.PROBLEM.value
+        }
+        found = {
+            job.pk: standing_of(job, has_copy=job.pk in safe, is_told=job.pk in told)
+            for job in jobs
+        }
         return {key: standing for key, standing in found.items() if standing is not None}
 
     def _groups(
         self,
         jobs: dict[int, ExpectedBackupJob],
         standings: dict[int, Standing],
+        members: dict[int, IncidentMember],
     ) -> dict[int, Group]:
         """Give the place of each missing job that is in one: a wider one, its own, or a new one."""
         seats = {
@@ -103,14 +119,27 @@ class _Jobs:
             if standing.status == Status.MISSING.value
         }
         found = grouping.group(seats.values(), self.active)
+        going_on = {group for group in self.places if self._goes_on(group, seats.values())}
         chosen: dict[int, Group] = {}
         for key, seat in seats.items():
-            candidates = [group for group in self.places if group.holds(seat)]
+            member = members.get(key)
+            mine = member.incident.key if member is not None else ""
+            candidates = [
+                group
+                for group, place in self.places.items()
+                if group.holds(seat) and (place.key == mine or group in going_on)
+            ]
             if key in found:
                 candidates.append(found[key])
             if candidates:
                 chosen[key] = min(candidates, key=lambda group: len(group.names))
         return chosen
+
+    def _goes_on(self, group: Group, seats: Iterable[Seat]) -> bool:
+        """Tell whether a place is still so bad that what goes missing there is of one trouble."""
+        missing = sum(group.holds(seat) for seat in seats)
+        active = grouping.active_in(group.names, self.active)
+        return missing >= grouping.FEWEST and missing * 100 >= active * STILL_PERCENT
 
     def _put(
         self,
@@ -121,7 +150,8 @@ class _Jobs:
     ) -> None:
         now_in = member.incident if member is not None else None
         if standing is None:
-            if member is not None:
+            # A problem that is not to be told yet makes nothing well.
+            if member is not None and not (job.is_active and job.status in PROBLEM_STATUSES):
                 self._leave(member, paused=not job.is_active)
         elif group is not None:
             self._put_in_place(job, standing, member, group)
@@ -153,6 +183,9 @@ class _Jobs:
             return
         if member is not None:
             self._leave(member, folded=True)
+            moved.parts.add(member.incident_id)
+            if member.incident.opened_at < place.opened_at:
+                self.book.change(place, opened_at=member.incident.opened_at)
         self.book.join(place, job, standing)
         moved.joined += 1
 
@@ -214,7 +247,8 @@ class _Jobs:
             facts |= {"told": count, "joined": 0, "left": 0}
         book.change(place, facts=facts)
         if event is not None:
-            book.tell(place, event, count=count, of=of, joined=joined, left=left)
+            parts = sorted(moved.parts)
+            book.tell(place, event, count=count, of=of, joined=joined, left=left, parts=parts)
 
 
 def _end_of(moved: _Moved) -> Incident.End:

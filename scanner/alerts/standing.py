@@ -38,20 +38,23 @@ class Standing:
         return self.status, self.reason
 
 
-def standing_of(job: ExpectedBackupJob, *, has_copy: bool = True) -> Standing | None:
+def standing_of(
+    job: ExpectedBackupJob, *, has_copy: bool = True, is_told: bool = False
+) -> Standing | None:
     """Give what is to be told of a job, or None.
 
     1. Nothing of one that is paused.
     2. A corrupt backup is a problem at once.
-    3. A failed or missing one is a problem once there are as many in a row as the job says; the
-       first missing one in a row is only a warning if it says so.
+    3. A failed or missing one is a problem once there are as many in a row as the job says, or when
+       it follows a problem that people were told of (`is_told`); the first missing one in a row is
+       only a warning if the job says so.
     4. A good one with a warning that is told of is a warning; and a problem when the copy is still
        to be written and the job has no other one (`has_copy`): the staged file will be replaced.
     """
     if not job.is_active:
         return None
     if job.status in PROBLEM_STATUSES:
-        return _of_problem(job)
+        return _of_problem(job, is_told=is_told)
     warnings = tuple(warning for warning in TOLD if warning in job.warnings)
     if not warnings:
         return None
@@ -60,8 +63,9 @@ def standing_of(job: ExpectedBackupJob, *, has_copy: bool = True) -> Standing | 
     return Standing(AlertLevel.WARNING, "", warnings[0], warnings)
 
 
-def _of_problem(job: ExpectedBackupJob) -> Standing | None:
-    if job.status != Status.CORRUPT.value and job.problem_cycles < job.alert_after:
+def _of_problem(job: ExpectedBackupJob, *, is_told: bool) -> Standing | None:
+    is_early = not is_told and job.problem_cycles < job.alert_after
+    if job.status != Status.CORRUPT.value and is_early:
         return None
     is_first_missing = (
         job.status == Status.MISSING.value

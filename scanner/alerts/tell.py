@@ -1,8 +1,9 @@
 """Everything that alerts do, once: notice, plan what is due by the time, send."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from scanner.alerts import due, noticing, outbox
 from scanner.alerts.noticing import Noticed
@@ -23,6 +24,7 @@ def tell(*, now: datetime) -> Told:
 
     The failure of a step keeps none of the others from being tried; the first is raised at the end.
     """
+    started = time.monotonic()
     told = Told(Noticed({}, 0), 0, Sent(0, 0, {}))
 
     def notice() -> None:
@@ -32,7 +34,9 @@ def tell(*, now: datetime) -> Told:
         told.due = due.plan_due(now=now)
 
     def send() -> None:
-        told.sent = outbox.send(now=now)
+        # Noticing may have waited for others.
+        passed = timedelta(seconds=time.monotonic() - started)
+        told.sent = outbox.send(now=now + passed)
 
     errors: list[Exception] = []
     steps: tuple[Callable[[], None], ...] = (notice, plan, send)

@@ -158,12 +158,16 @@ def test_the_hour_is_that_of_the_channels_zone_whatever_the_clocks_do() -> None:
     assert latest_slot(channel, summer) == datetime(2026, 6, 30, 0, tzinfo=UTC)
 
 
-def test_one_event_reminds_all_channels_and_only_those_who_were_told() -> None:
+def test_one_event_reminds_all_who_were_told_and_who_is_new_is_told_what_is_open() -> None:
     make_channel("ops", reminders="hourly")
     make_channel("chat", "apprise", reminders="hourly")
     open_incident(NOW)
     make_channel("new", address="new@example.com", reminders="hourly")
-    assert sorted(due(NOW + HOUR)) == [("chat", "reminder"), ("ops", "reminder")]
+    assert sorted(due(NOW + HOUR)) == [
+        ("chat", "reminder"),
+        ("new", "opened"),
+        ("ops", "reminder"),
+    ]
     assert IncidentEvent.objects.filter(kind="reminder").count() == 1
 
 

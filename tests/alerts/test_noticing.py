@@ -385,3 +385,57 @@ def test_two_thousand_jobs_failing_in_one_scan_are_looked_at_in_few_statements()
     with CaptureQueriesContext(connection) as queries:
         assert events() == {"opened": 2000}
     assert len(queries) * 15 < 2000
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "follows", "expected"),
+    [
+        ("CORRUPT", "hash_mismatch", ("FAILED", "backup_failed"), {"changed": 1}),
+        ("CORRUPT", "hash_mismatch", ("MISSING", "no_report"), {"changed": 1}),
+        ("SUCCESS", "", ("FAILED", "backup_failed"), {}),
+    ],
+)
+def test_a_problem_that_would_not_be_told_yet_makes_nothing_well(
+    status: str, reason: str, follows: tuple[str, str], expected: dict[str, int]
+) -> None:
+    jobs = make_jobs(1, alert_after=3)
+    judge(jobs, status, reason, warnings=[] if reason else ["late"])
+    assert events() == {"opened": 1}
+    judge(fresh(jobs), *follows, now=LATER)
+    assert events(LATER) == expected
+    assert len(still()) == 1
+
+
+def test_a_changed_mind_makes_nothing_well() -> None:
+    jobs = make_problem_jobs(1, "FAILED", "backup_failed")
+    assert events() == {"opened": 1}
+    (job,) = fresh(jobs)
+    job.alert_after = 5
+    roster.save(job, now=LATER)
+    assert events(LATER) == {}
+    assert len(still()) == 1
+
+
+def test_what_goes_missing_in_a_place_that_is_nearly_well_is_told_by_itself() -> None:
+    dead = make_problem_jobs(20)
+    others = make_jobs(20, city="PARIS", agent="B")
+    judge(others, "SUCCESS")
+    assert events() == {"opened": 1}
+    judge(fresh(dead)[:18], "SUCCESS", now=LATER)
+    assert events(LATER) == {"partly": 1}
+    judge(fresh(dead)[:1], "MISSING", "no_report", now=LATER + DAY)
+    assert events(LATER + DAY) == {"opened": 1}
+    assert [kind for kind, *_ in still()] == ["place", "job"]
+
+
+def test_a_place_remembers_since_when_its_parts_were_noticed() -> None:
+    make_problem_jobs(1)
+    others = make_jobs(4, database="LATER")
+    judge(others, "SUCCESS")
+    assert events() == {"opened": 1}
+    judge(fresh(others), "MISSING", "no_report", now=LATER)
+    assert events(LATER) == {"opened": 1}
+    place = Incident.objects.get(ended_at=None)
+    assert place.opened_at == NOW
+    folded = Incident.objects.get(end="folded")
+    assert IncidentEvent.objects.latest("pk").facts["parts"] == [folded.pk]

@@ -14,6 +14,7 @@ from scanner.models import Channel, Delivery, ExpectedBackupJob, Incident, Incid
 from tests.alerts.rows import (
     builtin,
     make_channel,
+    make_delivery,
     make_event,
     make_incident,
     make_problem_jobs,
@@ -131,12 +132,29 @@ def test_what_follows_is_told_to_those_who_were_told_before(kind: str) -> None:
     ops = make_channel("ops")
     incident = incident_of()
     assert told(make_event(incident)) == [("ops", "ops@example.com")]
-    Channel.objects.filter(pk=ops.pk).update(address="new@example.com")
+    Channel.objects.filter(pk=ops.pk).update(address="ops@example.com, new@example.com")
     make_channel("late", address="late@example.com", escalate_after_hours=5)
-    event = make_event(incident, kind)
-    found = told(event)
-    assert ("ops", "ops@example.com") in found
+    found = told(make_event(incident, kind))
+    assert ("ops", "ops@example.com") in found or kind == "grown"
     assert (("ops", "new@example.com") in found) is (kind == "grown")
+
+
+def test_who_is_no_recipient_any_more_is_told_nothing_more() -> None:
+    ops = make_channel("ops")
+    incident = incident_of()
+    told(make_event(incident))
+    Channel.objects.filter(pk=ops.pk).update(address="new@example.com")
+    assert told(make_event(incident, "recovered")) == []
+
+
+def test_those_who_were_told_of_a_part_are_told_of_the_whole_and_of_its_end() -> None:
+    make_channel("boss", escalate_after_hours=4)
+    (job, *others) = make_problem_jobs(3)
+    part = make_incident([job])
+    make_delivery(make_event(part), Channel.objects.get(name="boss"))
+    whole = make_incident(others)
+    assert told(make_event(whole, "opened", parts=[part.pk])) == [("boss", "ops@example.com")]
+    assert told(make_event(whole, "recovered")) == [("boss", "ops@example.com")]
 
 
 def test_what_nobody_was_told_of_is_not_told_to_be_over() -> None:
@@ -192,4 +210,4 @@ def test_statements_do_not_grow_with_incidents() -> None:
     ],
 )
 def test_what_is_no_address_is_left_out(text: str, found: list[str]) -> None:
-    assert addresses(text) == found
+    assert list(addresses(text)) == found

@@ -13,14 +13,16 @@ from django.utils.translation import gettext as _
 
 from scanner import conf
 from scanner.alerts.message import Message
-from scanner.alerts.wording import blocks, items, units
+from scanner.alerts.wording import blocks, facts, items, units
 from scanner.alerts.wording.blocks import Block
 from scanner.alerts.wording.items import IN_FULL, Item, Items
 from scanner.alerts.wording.plain import as_text
 from scanner.board import moment
 from scanner.models import Channel, Delivery
+from scanner.pipeline.text import clean
 
-LONGEST_SUBJECT = 140
+LONGEST_SUBJECT = 120
+LONGEST_MESSAGE = 1000
 VERSION = 1
 
 
@@ -34,11 +36,15 @@ def compose(
     found = items.read(deliveries)
     with units.speaking_to(channel, recipient):
         subject = _subject(found, now)
-        full = [blocks.block(item, now) for item in found.shown[:IN_FULL]]
-        briefly = [blocks.brief(item, now) for item in found.shown[IN_FULL:]]
+        first = [item for item in found.shown[:IN_FULL] if not item.is_folded]
+        full = [blocks.block(item, now) for item in first]
+        briefly = [blocks.brief(item, now) for item in found.shown[len(first) :]]
         more = found.total - len(found.shown)
         hint = ""
-        if any(not item.is_over for item in found.shown):
+        if any(
+            not item.is_over and not facts.is_acknowledged(item.incident, now)
+            for item in found.shown
+        ):
             hint = _("Say that you know: acknowledge it on its page, and reminders stop.")
         text, html = render(subject, full, briefly, more=more, hint=hint)
     number = hashlib.sha256(
@@ -48,10 +54,10 @@ def compose(
         "version": VERSION,
         "id": number,
         "at": moment(now),
-        "incidents": [_data(item) for item in found.shown],
+        "incidents": [_data(item, now) for item in found.shown],
         "more": more,
     }
-    return Message(subject, text, html, data, is_problem=found.problems > 0)
+    return Message(subject, text, html, data, is_problem=found.is_urgent)
 
 
 def test_message(channel: Channel, recipient: str, *, now: datetime) -> Message:
@@ -62,8 +68,8 @@ def test_message(channel: Channel, recipient: str, *, now: datetime) -> Message:
             "This is a test of the channel “%(name)s”, sent %(moment)s. Nothing is wrong: you "
             "would be told here of what is."
         ) % {"name": channel.name, "moment": units.moment(now)}
-        url = f"{conf.site_url()}/"
-        text, html = render(subject, [Block(_("TEST"), "good", words, url=url)], [])
+        block = Block(_("TEST"), "good", words, links=(blocks.link_to_all(),))
+        text, html = render(subject, [block], [])
     number = hashlib.sha256(f"test {channel.pk} {recipient} {now}".encode()).hexdigest()[:32]
     data = {"version": VERSION, "id": number, "at": moment(now), "incidents": [], "more": 0}
     return Message(subject, text, html, {**data, "test": True})
@@ -101,8 +107,9 @@ def _subject(found: Items, now: datetime) -> str:
     first: Item = found.shown[0]
     words = f"[{blocks.tag(first)}] {blocks.line(first, now)}"
     is_over = first.kind == items.Kind.RECOVERED.value
-    problems = found.problems - (not is_over and first.is_problem)
-    warnings = found.warnings - (not is_over and not first.is_problem)
+    is_counted = not is_over and not first.is_folded
+    problems = found.problems - (is_counted and first.is_problem)
+    warnings = found.warnings - (is_counted and not first.is_problem)
     recovered = found.recovered - is_over
     others = []
     if problems:
@@ -122,18 +129,19 @@ def _subject(found: Items, now: datetime) -> str:
     return f"{Truncator(words).chars(LONGEST_SUBJECT - len(rest))}{rest}"
 
 
-def _data(item: Item) -> dict[str, Any]:
+def _data(item: Item, now: datetime) -> dict[str, Any]:
     """Give an incident as programs see it: in the machine's words."""
-    incident, facts = item.incident, item.event.facts
+    incident, told = item.incident, item.event.facts
     job = incident.job
+    is_known = facts.is_acknowledged(incident, now)
     return {
         "id": incident.pk,
         "event": item.kind,
         "kind": incident.kind,
-        "level": facts.get("level", incident.level),
-        "status": facts.get("status", ""),
-        "reason": facts.get("reason", ""),
-        "warnings": facts.get("warnings", []),
+        "level": told.get("level", incident.level),
+        "status": told.get("status", ""),
+        "reason": told.get("reason", ""),
+        "warnings": told.get("warnings", []),
         "company": incident.company,
         "city": incident.city,
         "neighborhood": incident.neighborhood,
@@ -142,10 +150,16 @@ def _data(item: Item) -> dict[str, Any]:
         "since": moment(incident.since),
         "opened_at": moment(incident.opened_at),
         "ended_at": moment(incident.ended_at),
-        "count": facts.get("count"),
-        "of": facts.get("of"),
-        "acknowledged_by": incident.acknowledged_by or None,
+        "count": told.get("count"),
+        "of": told.get("of"),
+        "acknowledged_by": incident.acknowledged_by if is_known else None,
         "last_good_at": moment(job.last_good_at) if job else None,
-        "message": item.event.entry.message if item.event.entry else facts.get("error", ""),
+        "message": _message(item),
         "url": blocks.url_of(incident),
     }
+
+
+def _message(item: Item) -> str:
+    if entry := item.event.entry or (item.incident.job and item.incident.job.last_entry):
+        return clean(entry.message, LONGEST_MESSAGE)
+    return clean(str(item.incident.facts.get("error", "")), LONGEST_MESSAGE)

@@ -1,7 +1,12 @@
 """The digest: how the backups of a recipient stand, whether or not anything happened."""
 
 import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import combinations
+from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext as _
@@ -9,31 +14,44 @@ from django.utils.translation import ngettext
 
 from scanner import conf, vault_board
 from scanner.alerts import audience
+from scanner.alerts.conditions import LITTLE_ROOM_DAYS, NO_ROOM_DAYS
 from scanner.alerts.message import Message
-from scanner.alerts.wording import units
-from scanner.alerts.wording.blocks import Block, Fact, url_of
+from scanner.alerts.standing import TOLD
+from scanner.alerts.wording import facts, units
+from scanner.alerts.wording.blocks import Block, link_to, link_to_all
 from scanner.alerts.wording.composing import VERSION, render
-from scanner.alerts.wording.headlines import headline
+from scanner.alerts.wording.facts import Fact
+from scanner.alerts.wording.headlines import headline, name_of
 from scanner.board import moment
-from scanner.models import Channel, ExpectedBackupJob, Incident, ScanRun
+from scanner.models import Channel, ExpectedBackupJob, Incident, IncidentMember, ScanRun
 from scanner.models.channel import AlertLevel
 from scanner.models.choices import Status
 from scanner.models.job import PROBLEM_STATUSES
+from scanner.pipeline.verdict import Warning
 
 SHOWN = 20
+# A good backup with nothing but these is simply good. A list is found by its whole value alone.
+_UNTOLD = [one.value for one in Warning if one.value not in TOLD]
+_PLAIN = [list(some) for size in range(len(_UNTOLD) + 1) for some in combinations(_UNTOLD, size)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """The open incidents: the worst of them, and how many there are and are acknowledged."""
+
+    worst: list[Incident]
+    total: int
+    acknowledged: int
 
 
 def compose_digest(channel: Channel, recipient: str, slot: datetime, *, now: datetime) -> Message:
     """Give the digest of a recipient as of `now`, in a constant number of statements."""
-    jobs = _jobs(channel, recipient)
-    is_all = not any((channel.company, channel.city, channel.neighborhood)) and (
-        not channel.is_builtin or _is_admin(recipient)
-    )
+    jobs, is_all = _scope(channel, recipient)
     counts = _counts(jobs)
-    incidents = _incidents(jobs, is_all=is_all)
+    incidents = _incidents(channel, jobs, now, is_all=is_all)
     with units.speaking_to(channel, recipient):
         blocks = [
-            _counted(counts),
+            _counted(counts, incidents.acknowledged),
             *_open(incidents, now),
             *_never_came(jobs),
             *(_vault(now) if is_all else ()),
@@ -46,7 +64,7 @@ def compose_digest(channel: Channel, recipient: str, slot: datetime, *, now: dat
         }
         text, html = render(subject, blocks, [])
     number = hashlib.sha256(f"digest {channel.pk} {recipient} {slot}".encode()).hexdigest()[:32]
-    data = {
+    data: dict[str, Any] = {
         "version": VERSION,
         "id": number,
         "at": moment(now),
@@ -57,43 +75,63 @@ def compose_digest(channel: Channel, recipient: str, slot: datetime, *, now: dat
     return Message(subject, text, html, data)
 
 
-def _is_admin(recipient: str) -> bool:
-    return recipient in audience.addresses(",".join(conf.admin_email_recipients()))
-
-
-def _jobs(channel: Channel, recipient: str) -> QuerySet[ExpectedBackupJob]:
-    """Give the active jobs that a recipient is told of."""
+def _scope(channel: Channel, recipient: str) -> tuple[QuerySet[ExpectedBackupJob], bool]:
+    """Give the active jobs that a recipient is told of, and whether he is told of everything."""
     jobs = ExpectedBackupJob.objects.filter(is_active=True)
-    for field, name in (
-        ("company_name", channel.company),
-        ("city", channel.city),
-        ("neighborhood", channel.neighborhood),
-    ):
-        if name:
-            jobs = jobs.filter(**{f"{field}__iexact": name})
-    if channel.is_builtin and not _is_admin(recipient):
-        jobs = jobs.filter(notification_recipients__icontains=recipient)
-    return jobs
+    if channel.is_builtin:
+        if recipient in audience.addresses(",".join(conf.admin_email_recipients())):
+            return jobs, True
+        # Not merely a part of another address.
+        whole = rf"(^|[\s,;]){re.escape(recipient)}($|[\s,;])"
+        return jobs.filter(notification_recipients__iregex=whole), False
+    scope = {
+        "company_name__iexact": channel.company,
+        "city__iexact": channel.city,
+        "neighborhood__iexact": channel.neighborhood,
+    }
+    scope = {field: name for field, name in scope.items() if name}
+    return jobs.filter(**scope), not scope
 
 
 def _counts(jobs: QuerySet[ExpectedBackupJob]) -> dict[str, int]:
     good = Q(status__in=(Status.SUCCESS.value, Status.UNCHANGED.value))
-    untold = Q(warnings=[]) | Q(warnings=["opaque"]) | Q(warnings=["no_checksum"])
+    plain = Q()
+    for warnings in _PLAIN:
+        plain |= Q(warnings=warnings)
     found: dict[str, int] = jobs.aggregate(
         all=Count("pk"),
         problems=Count("pk", filter=Q(status__in=PROBLEM_STATUSES)),
-        warnings=Count("pk", filter=good & ~untold),
+        warnings=Count("pk", filter=good & ~plain),
         good=Count("pk", filter=good),
         unknown=Count("pk", filter=Q(status=Status.UNKNOWN.value)),
     )
     return found
 
 
-def _incidents(jobs: QuerySet[ExpectedBackupJob], *, is_all: bool) -> list[Incident]:
+def _incidents(
+    channel: Channel, jobs: QuerySet[ExpectedBackupJob], now: datetime, *, is_all: bool
+) -> _Open:
     still = Incident.objects.filter(ended_at=None)
     if not is_all:
-        still = still.filter(members__job__in=jobs, members__left_at=None).distinct()
-    return list(still.order_by("level", "opened_at", "pk")[: SHOWN + 1])
+        members = IncidentMember.objects.filter(left_at=None, job__in=jobs)
+        theirs = Q(pk__in=members.order_by().values("incident"))
+        still = still.filter(theirs | Q(pk__in=_of_the_vault(channel)))
+    known = Q(acknowledged_at__isnull=False) & (
+        Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
+    )
+    counts = still.order_by().aggregate(total=Count("pk"), acknowledged=Count("pk", filter=known))
+    worst = list(still.order_by("level", "opened_at", "pk")[:SHOWN])  # "problem" < "warning"
+    return _Open(worst, counts["total"], counts["acknowledged"])
+
+
+def _of_the_vault(channel: Channel) -> list[int]:
+    """Give the open incidents of the vault, one a kind, in which jobs of the scope have a part."""
+    if channel.is_builtin:
+        return []
+    still = list(Incident.objects.filter(ended_at=None, kind=Incident.Kind.VAULT.value))
+    concerns = audience.concerns(still)
+    told = (one for one in still if one.pk in concerns)
+    return [one.pk for one in told if audience.reaches(channel, one.level, concerns[one.pk])]
 
 
 def _problems(count: int) -> str:
@@ -104,8 +142,9 @@ def _warnings(count: int) -> str:
     return ngettext("%(count)d warning", "%(count)d warnings", count) % {"count": count}
 
 
-def _counted(counts: dict[str, int]) -> Block:
+def _counted(counts: dict[str, int], acknowledged: int) -> Block:
     tone = "problem" if counts["problems"] else "warning" if counts["warnings"] else "good"
+    known = [(_("Incidents acknowledged"), str(acknowledged))] if acknowledged else []
     return Block(
         tag=_("DIGEST"),
         tone=tone,
@@ -116,67 +155,71 @@ def _counted(counts: dict[str, int]) -> Block:
             (_("Good"), str(counts["good"])),
             (_("Of these with a warning"), str(counts["warnings"])),
             (_("Not judged yet"), str(counts["unknown"])),
+            *known,
         ),
-        url=f"{conf.site_url()}/",
+        links=(link_to_all(),),
     )
 
 
-def _open(incidents: list[Incident], now: datetime) -> list[Block]:
-    blocks = []
-    for incident in incidents[:SHOWN]:
+def _open(incidents: _Open, now: datetime) -> Iterator[Block]:
+    for incident in incidents.worst:
         is_problem = incident.level == AlertLevel.PROBLEM.value
-        facts: list[Fact] = [(_("For"), units.length(now - incident.since))]
-        if incident.acknowledged_at is not None:
-            until = incident.acknowledged_until
-            who = incident.acknowledged_by
-            if until is not None:
-                who = _("%(who)s, until %(moment)s") % {"who": who, "moment": units.moment(until)}
-            facts.append((_("Acknowledged by"), who))
-        blocks.append(
-            Block(
-                tag=_("PROBLEM") if is_problem else _("WARNING"),
-                tone="problem" if is_problem else "warning",
-                headline=headline(incident, incident.facts),
-                facts=tuple(facts),
-                url=url_of(incident),
-            )
+        told: list[Fact] = [(_("For"), units.length(now - incident.since))]
+        if facts.is_acknowledged(incident, now):
+            told.append((_("Acknowledged by"), facts.acknowledgement(incident)))
+        yield Block(
+            tag=_("PROBLEM") if is_problem else _("WARNING"),
+            tone="problem" if is_problem else "warning",
+            headline=headline(incident, incident.facts),
+            facts=tuple(told),
+            links=(link_to(incident),),
         )
-    if len(incidents) > SHOWN:
-        blocks.append(Block(_("MORE"), "warning", _("There are more: see the list of incidents.")))
-    return blocks
+    if (more := incidents.total - len(incidents.worst)) > 0:
+        words = ngettext(
+            "There is %(count)d more: see the list of incidents.",
+            "There are %(count)d more: see the list of incidents.",
+            more,
+        )
+        yield Block(_("MORE"), "warning", words % {"count": more})
 
 
-def _never_came(jobs: QuerySet[ExpectedBackupJob]) -> list[Block]:
+def _never_came(jobs: QuerySet[ExpectedBackupJob]) -> Iterator[Block]:
     never = jobs.filter(last_good_at=None).exclude(schedule="")
     count = never.count()
     if not count:
-        return []
+        return
     first = never.order_by("company_name", "city", "neighborhood", "database_name")[:SHOWN]
-    members = [(job.database_name, _where(job)) for job in first]
+    members = [(name_of(job.database_name), _where(job)) for job in first]
     if count > SHOWN:
-        more = count - SHOWN
-        words = ngettext("and %(count)d more", "and %(count)d more", more) % {"count": more}
-        members.append((words, ""))
+        members.append((facts.and_more(count - SHOWN), ""))
     words = ngettext(
         "%(count)d database never had a good backup",
         "%(count)d databases never had a good backup",
         count,
     )
-    return [Block(_("NEVER"), "warning", words % {"count": count}, members=tuple(members))]
+    yield Block(_("NEVER"), "warning", words % {"count": count}, members=tuple(members))
 
 
-def _vault(now: datetime) -> list[Block]:
-    facts: list[Fact] = [(_("Read again"), vault_board.coverage_words(now=now))]
+def _vault(now: datetime) -> Iterator[Block]:
+    told: list[Fact] = [(_("Read again"), vault_board.coverage_words(now=now))]
     ended = (ScanRun.Outcome.COMPLETE.value, ScanRun.Outcome.INCOMPLETE.value)
     run = ScanRun.objects.filter(outcome__in=ended).defer("findings").order_by("-pk").first()
+    days = run.vault_days_left if run else None
     if run is not None and run.vault_free_bytes is not None:
-        facts.append((_("Free"), units.size(run.vault_free_bytes)))
-    if run is not None and run.vault_days_left is not None:
-        days = int(run.vault_days_left)
-        words = ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
-        facts.append((_("Full in"), words))
-    return [Block(_("VAULT"), "good", _("The vault"), facts=tuple(facts))]
+        told.append((_("Free"), units.size(run.vault_free_bytes)))
+    if days is not None:
+        count = int(days)
+        words = ngettext("%(count)d day", "%(count)d days", count) % {"count": count}
+        told.append((_("Full in"), words if count else _("less than a day")))
+    yield Block(_("VAULT"), _tone_of_room(days), _("The vault"), facts=tuple(told))
+
+
+def _tone_of_room(days: float | None) -> str:
+    if days is None or days >= LITTLE_ROOM_DAYS:
+        return "good"
+    return "warning" if days >= NO_ROOM_DAYS else "problem"
 
 
 def _where(job: ExpectedBackupJob) -> str:
-    return f"{job.company_name} / {job.city} / {job.neighborhood}"
+    names = (job.company_name, job.city, job.neighborhood)
+    return " / ".join(name_of(name) for name in names)

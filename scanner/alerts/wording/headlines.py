@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 
+from scanner.alerts.wording import units
 from scanner.models import Incident
 from scanner.pipeline.text import clean
 
@@ -14,7 +17,12 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise as Words
 
 Kind = Incident.Kind
-_SPACES = re.compile(r"[ \t\r\n\v\f]+")
+LONGEST_NAME = 60
+LONGEST_LINE = 500
+# Not split(): it would take the spaces that do not break for others.
+_SPACES = re.compile(r"[ \t\r\n\v\f\u2028\u2029]+")
+# A name that turns the direction of what follows would make a line say something else.
+_TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 OF_REASON: "Mapping[str, Words]" = {
     "backup_failed": gettext_lazy("the dump failed at the site"),
@@ -42,14 +50,52 @@ OF_REASON: "Mapping[str, Words]" = {
     "not_in_vault": gettext_lazy("its copy is not in the vault yet"),
 }
 
+_OF_VAULT = {
+    "damaged": ngettext_lazy(
+        "Vault: %(count)d copy is damaged", "Vault: %(count)d copies are damaged", "count"
+    ),
+    "absent": ngettext_lazy(
+        "Vault: %(count)d copy is gone", "Vault: %(count)d copies are gone", "count"
+    ),
+    "unreadable": ngettext_lazy(
+        "Vault: %(count)d copy cannot be read", "Vault: %(count)d copies cannot be read", "count"
+    ),
+    "not_restorable": ngettext_lazy(
+        "Vault: %(count)d copy could not be restored",
+        "Vault: %(count)d copies could not be restored",
+        "count",
+    ),
+    "extra": ngettext_lazy(
+        "Vault: %(count)d file belongs to nobody",
+        "Vault: %(count)d files belong to nobody",
+        "count",
+    ),
+}
+_ROOM = ngettext_lazy(
+    "Vault: full in %(count)d day at this pace",
+    "Vault: full in %(count)d days at this pace",
+    "count",
+)
+
+
+def one_line(words: str, limit: int = LONGEST_LINE) -> str:
+    """Give a stranger's words on one line of at most `limit` characters."""
+    return _SPACES.sub(" ", _TURNS.sub("", clean(words, limit))).strip()
+
+
+def name_of(words: str) -> str:
+    """Give a name that leaves room for what is said of it."""
+    return str(Truncator(one_line(words)).chars(LONGEST_NAME))
+
 
 def place(incident: Incident) -> str:
     """Give where an incident is, as narrow as it is known; empty for what has no place."""
+    names = [incident.company]
     if incident.neighborhood:
-        return f"{incident.city} / {incident.neighborhood}"
-    if incident.city:
-        return f"{incident.company} / {incident.city}"
-    return incident.company
+        names = [incident.city, incident.neighborhood]
+    elif incident.city:
+        names = [incident.company, incident.city]
+    return " / ".join(name_of(name) for name in names)
 
 
 def headline(incident: Incident, facts: Mapping[str, Any]) -> str:
@@ -57,7 +103,7 @@ def headline(incident: Incident, facts: Mapping[str, Any]) -> str:
     match incident.kind:
         case Kind.JOB.value:
             words = _("%(database)s at %(place)s: %(what)s") % {
-                "database": incident.name,
+                "database": name_of(incident.name),
                 "place": place(incident),
                 "what": OF_REASON.get(incident.reason, incident.reason),
             }
@@ -67,19 +113,37 @@ def headline(incident: Incident, facts: Mapping[str, Any]) -> str:
             words = _of_vault(incident)
         case _:
             words = _of_server(incident)
-    return _one_line(words)
+    return one_line(words)
 
 
-def recovery(incident: Incident, facts: Mapping[str, Any], lasted: str) -> str:
+def partly(incident: Incident, facts: Mapping[str, Any]) -> str:
+    """Say that a part of what a place missed arrives again, in one line."""
+    left, count = int(facts.get("left") or 0), int(facts.get("count") or 0)
+    named = {"place": place(incident), "count": count, "of": int(facts.get("of") or count)}
+    again = ngettext("%(count)d backup arrives again", "%(count)d backups arrive again", left) % {
+        "count": left
+    }
+    words = ngettext(
+        "%(place)s: %(again)s, %(count)d of %(of)d is still missing",
+        "%(place)s: %(again)s, %(count)d of %(of)d are still missing",
+        count,
+    )
+    return one_line(words % {**named, "again": again})
+
+
+def recovery(incident: Incident, lasted: str) -> str:
     """Say that something is over, and how long it lasted, in one line."""
     named: dict[str, Any] = {"place": place(incident), "time": lasted}
-    if facts.get("how") == Incident.End.PAUSED.value:
-        what = incident.name if incident.kind == Kind.JOB.value else place(incident)
+    if incident.end == Incident.End.PAUSED.value:
+        what = place(incident)
+        if incident.kind == Kind.JOB.value:
+            database = name_of(incident.name)
+            what = _("%(database)s at %(place)s") % {"database": database, "place": what}
         return _("%(what)s: paused, and not watched any more") % {"what": what}
     if incident.kind == Kind.JOB.value:
         was = OF_REASON.get(incident.reason, incident.reason)
         words = _("%(database)s at %(place)s: well again after %(time)s (it was: %(was)s)")
-        return _one_line(words % {**named, "database": incident.name, "was": was})
+        return one_line(words % {**named, "database": name_of(incident.name), "was": was})
     if incident.kind == Kind.PLACE.value:
         count = int(incident.facts.get("peak") or 0)
         words = ngettext(
@@ -87,14 +151,9 @@ def recovery(incident: Incident, facts: Mapping[str, Any], lasted: str) -> str:
             "%(place)s: backups arrive again after %(time)s (%(count)d were missing)",
             count,
         )
-        return _one_line(words % {**named, "count": count})
+        return one_line(words % {**named, "count": count})
     words = _("Over after %(time)s: %(what)s")
-    return _one_line(words % {**named, "what": headline(incident, incident.facts)})
-
-
-def _one_line(words: str) -> str:
-    # Not split(): it would take the spaces that do not break for others.
-    return _SPACES.sub(" ", clean(words, 500)).strip()
+    return one_line(words % {**named, "what": headline(incident, incident.facts)})
 
 
 def _of_place(incident: Incident, facts: Mapping[str, Any]) -> str:
@@ -121,55 +180,19 @@ def _of_place(incident: Incident, facts: Mapping[str, Any]) -> str:
 
 
 def _of_vault(incident: Incident) -> str:
-    count = int(incident.facts.get("count") or 0)
-    named = {"count": count}
-    match incident.reason:
-        case "damaged":
-            return (
-                ngettext(
-                    "Vault: %(count)d copy is damaged", "Vault: %(count)d copies are damaged", count
-                )
-                % named
-            )
-        case "absent":
-            return (
-                ngettext("Vault: %(count)d copy is gone", "Vault: %(count)d copies are gone", count)
-                % named
-            )
-        case "unreadable":
-            return (
-                ngettext(
-                    "Vault: %(count)d copy cannot be read",
-                    "Vault: %(count)d copies cannot be read",
-                    count,
-                )
-                % named
-            )
-        case "not_restorable":
-            return (
-                ngettext(
-                    "Vault: %(count)d copy could not be restored",
-                    "Vault: %(count)d copies could not be restored",
-                    count,
-                )
-                % named
-            )
-        case "room":
-            return _("Vault: full in %(days)s days at the present pace") % {
-                "days": incident.facts.get("days", "?")
-            }
-    return (
-        ngettext(
-            "Vault: %(count)d file belongs to nobody",
-            "Vault: %(count)d files belong to nobody",
-            count,
-        )
-        % named
-    )
+    if incident.reason == "room":
+        days = int(incident.facts.get("days") or 0)
+        return str(_ROOM % {"count": days} if days else _("Vault: full within a day at this pace"))
+    words = _OF_VAULT.get(incident.reason)
+    named = {"count": int(incident.facts.get("count") or 0)}
+    return str(words % named) if words else incident.name
 
 
 def _of_server(incident: Incident) -> str:
-    named = {"name": incident.name}
+    if incident.kind == Kind.SCHEDULER.value and (until := incident.facts.get("until")):
+        span = units.length(datetime.fromisoformat(until) - incident.since)
+        return _("No scheduler led for %(time)s: nothing was checked by itself") % {"time": span}
+    named = {"name": name_of(incident.name)}
     words = {
         (Kind.SCAN.value, "deposit_root"): _("Nothing is checked: the deposit tree is away"),
         (Kind.SCAN.value, "incomplete"): _(

@@ -28,8 +28,8 @@ def _lines(block: Block) -> Iterator[str]:
     if block.advice:
         yield ""
         yield _wrapped(_named(_("What to try first"), block.advice))
-    if block.url:
-        yield block.url
+    for name, url in block.links:
+        yield _named(name, url)
 
 
 def _named(name: str, words: str) -> str:

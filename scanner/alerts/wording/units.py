@@ -5,19 +5,17 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone, translation
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from scanner import conf
 from scanner.models import Channel, Recipient
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _HOURS_UP_TO = 2 * _DAY
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
-_UNITS_FR = ("o", "ko", "Mo", "Go", "To", "Po")
-_STEP = 1000
 
 
 @contextmanager
@@ -36,8 +34,10 @@ def moment(at: datetime) -> str:
     """Give a time in the zone that is active, with the zone's name."""
     local = timezone.localtime(at)
     # Translators: Django's date format of a moment in a message, e.g. 3 March 2026, 14:05
-    words = date_format(local, _("j F Y, H:i"))
-    return f"{words} ({timezone.get_current_timezone_name()})"
+    form = _("j F Y, H:i")
+    if local.day == 1:
+        form = pgettext("the first day of a month", "j F Y, H:i")
+    return f"{date_format(local, form)} ({timezone.get_current_timezone_name()})"
 
 
 def length(span: timedelta) -> str:
@@ -59,9 +59,10 @@ def length(span: timedelta) -> str:
 
 
 def size(count: int) -> str:
-    """Give a number of bytes, as people say it."""
-    units = _UNITS_FR if translation.get_language() == "fr" else _UNITS
-    value, unit = float(count), 0
-    while value >= _STEP and unit < len(units) - 1:
-        value, unit = value / _STEP, unit + 1
-    return f"{number_format(value, 1 if unit else 0)}\u00a0{units[unit]}"
+    """Give a number of bytes as people say it, and as the admin shows it."""
+    return filesizeformat(count)
+
+
+def exactly(count: int) -> str:
+    """Give a number with its thousands apart."""
+    return str(number_format(count, force_grouping=True))
