@@ -71,7 +71,7 @@ def test_a_corrupt_backup_is_told_with_all_that_is_known_of_it() -> None:
         "1 March 2026, 12:00 (UTC), 30 h 20 min old",
         "the file's SHA-256 is not the one that was sent",
         "Database: ACME_20250",
-        "claimed 2.0\u00a0KB (2,000 B), measured 1.5\u00a0KB (1,500 B)",
+        "claimed 2.0\u00a0KB (2,000 bytes), measured 1.5\u00a0KB (1,500 bytes)",
         "claimed aaaaaaaaaaaa…, measured bbbbbbbbbbbb…",
         "What to try first",
         "acknowledge it",
@@ -181,14 +181,14 @@ def test_two_thousand_failing_jobs_make_one_message_that_can_be_read() -> None:
 
 
 def test_strangers_words_are_shown_as_they_are_and_break_nothing() -> None:
-    nasty = "<script>alert(1)</script>\r\nBcc: all@example.com\0\u2028\u202e"
+    nasty = "<script>alert(1)</script>\r\nBcc: all@example.com\x07\u2028\u202e"
     make_problem_jobs(1, "FAILED", "backup_failed", database=nasty, message=nasty * 50)
     notice(now=NOW)
     message = told()
     assert "<script>" not in message.html
     assert "&lt;script&gt;" in message.html
     assert message.subject.splitlines() == [message.subject]
-    assert not re.search("[\0\u202e]", message.subject + message.text + message.html)
+    assert not re.search("[\x07\u202e]", message.subject + message.text + message.html)
     assert len(message.subject) <= LONGEST_SUBJECT
 
 

@@ -199,8 +199,8 @@ def test_one_that_is_well_again_in_french() -> None:
     )
     told = [make_delivery(make_event(incident, "recovered"))]
     assert compose(make_channel(language="fr"), TO, told, now=NOW + DAY).subject == (
-        "[RÉTABLI] DB0 à DOUALA / NEWBELL\u00a0: rétablie après 1\u00a0h (c\u2019était\u00a0: le dump a "
-        "échoué sur le site)"
+        "[RÉTABLI] DB0 à DOUALA / NEWBELL\u00a0: rétablie après 1\u00a0h (c\u2019était\u00a0: le "
+        "dump a échoué sur le site)"
     )
 
 
@@ -211,7 +211,7 @@ def test_sizes_and_numbers_as_french_writes_them() -> None:
     told = [make_delivery(make_event(make_incident(jobs)))]
     message = compose(make_channel(language="fr"), TO, told, now=NOW)
     words = message.text.replace("\n  ", " ").replace("\u202f", " ").replace("\u00a0", " ")
-    assert "annoncée 1,9 Mio (2 000 000 o), mesurée 1,5 Kio (1 500 o)" in words
+    assert "annoncée 1,9 Mio (2 000 000 octets), mesurée 1,5 Kio (1 500 octets)" in words
 
 
 @pytest.mark.django_db

@@ -21,7 +21,7 @@ from scanner.board import moment
 from scanner.models import Channel, Delivery
 from scanner.pipeline.text import clean
 
-LONGEST_SUBJECT = 120
+LONGEST_SUBJECT = 150
 LONGEST_MESSAGE = 1000
 VERSION = 1
 

@@ -152,7 +152,10 @@ def _of_entry(entry: BackupEntry | None) -> Iterator[Fact]:
         if claimed is not None and measured is not None and claimed != measured:
             yield (
                 name,
-                _("claimed %(claimed)s (%(claimed_bytes)s B), measured %(size)s (%(bytes)s B)")
+                _(
+                    "claimed %(claimed)s (%(claimed_bytes)s bytes), "
+                    "measured %(size)s (%(bytes)s bytes)"
+                )
                 % {
                     "claimed": units.size(claimed),
                     "claimed_bytes": units.exactly(claimed),
