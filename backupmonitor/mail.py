@@ -10,6 +10,9 @@ from django.core.mail.backends.base import BaseEmailBackend
 logger = logging.getLogger(__name__)
 
 LOG_BACKEND = f"{__name__}.LogBackend"
+SMTP_BACKEND = "backupmonitor.smtp.EmailBackend"
+TIMEOUT_SECONDS = 10
+"""How long the mail server may take for one answer, where EMAIL_URL does not say."""
 
 # What django.conf calls a setting, and what Django 6.1's MAILERS calls the same option.
 _OPTIONS = {
@@ -36,6 +39,14 @@ class LogBackend(BaseEmailBackend):
                 message.body,
             )
         return len(email_messages)
+
+
+def bounded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Give the same EMAIL_* settings, so that no mail server can hold a sender for ever."""
+    if not settings["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
+        return settings
+    timeout = settings.get("EMAIL_TIMEOUT") or TIMEOUT_SECONDS
+    return {**settings, "EMAIL_BACKEND": SMTP_BACKEND, "EMAIL_TIMEOUT": timeout}
 
 
 def mailer(settings: dict[str, Any]) -> dict[str, Any]:

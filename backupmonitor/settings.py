@@ -10,7 +10,7 @@ from pathlib import Path
 import django
 
 from backupmonitor.environment import Environment
-from backupmonitor.mail import LOG_BACKEND, mailer
+from backupmonitor.mail import LOG_BACKEND, bounded, mailer
 from backupmonitor.secret_key import persistent_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -167,8 +167,9 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backupmonitor@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ADMIN_EMAIL_RECIPIENTS = env.items("ADMIN_EMAIL_RECIPIENTS")
 HEARTBEAT_URL = env.text("HEARTBEAT_URL")
+ALERT_ALLOW_PRIVATE = env.boolean("ALERT_ALLOW_PRIVATE", default=False)
 
-_mail = env.mail("EMAIL_URL") or {"EMAIL_BACKEND": LOG_BACKEND}
+_mail = bounded(env.mail("EMAIL_URL") or {"EMAIL_BACKEND": LOG_BACKEND})
 if django.VERSION >= (6, 1):
     MAILERS = {"default": mailer(_mail)}
 else:

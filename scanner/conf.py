@@ -171,6 +171,16 @@ def admin_email_recipients() -> tuple[str, ...]:
     return tuple(settings.ADMIN_EMAIL_RECIPIENTS)
 
 
+def alerts_may_be_private() -> bool:
+    """Tell whether channels may reach loopback, link-local and private addresses."""
+    return settings.ALERT_ALLOW_PRIVATE
+
+
+def language() -> str:
+    """Give the language of messages and pages that say none (LANGUAGE_CODE)."""
+    return settings.LANGUAGE_CODE
+
+
 def database() -> Mapping[str, Any]:
     """Give the settings of the one database, as Django understands them."""
     return settings.DATABASES["default"]

@@ -12,6 +12,7 @@ BackupMonitorError
 ├── VaultError                a copy could not be written or read
 ├── InvalidJobs               a file of jobs with errors, each with its line: nothing was written
 ├── UnknownAgent              an agent was asked for that neither the tree nor a job knows
+├── ChannelError              a message could not be handed to a channel; it is tried again
 └── LeaseError
     ├── LeaseHeld                 another process holds the lease, and it is alive
     └── LeaseLost                 we held it and do not any more: stop, record nothing
@@ -74,6 +75,18 @@ class InvalidJobs(BackupMonitorError):
 
 class UnknownAgent(BackupMonitorError):
     """An agent was asked for that neither the deposit tree nor any job knows."""
+
+
+class ChannelError(BackupMonitorError):
+    """A channel did not take a message; the words say why, and hold no secret of the channel.
+
+    `is_down` tells that the channel itself cannot be reached, so that its other messages need not
+    be tried now.
+    """
+
+    def __init__(self, words: str, *, is_down: bool = False) -> None:
+        self.is_down = is_down
+        super().__init__(words)
 
 
 class LeaseError(BackupMonitorError):

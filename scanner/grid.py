@@ -21,6 +21,7 @@ PRUNE = "prune"
 PRUNE_VAULT = "prune_vault"
 AUDIT_VAULT = "audit_vault"
 RESTORE_DRILL = "restore_drill"
+SEND_ALERTS = "send_alerts"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = 60
 _DAY = 24 * _HOUR
@@ -92,6 +93,7 @@ DEFAULTS: Mapping[str, Callable[[], Grid]] = {
     PRUNE_VAULT: lambda: Grid(cron="30 3 * * *", zone=conf.display_time_zone()),
     AUDIT_VAULT: lambda: Grid(6 * _HOUR),
     RESTORE_DRILL: lambda: Grid(cron="0 5 * * 0", zone=conf.display_time_zone()),
+    SEND_ALERTS: lambda: Grid(1),
 }
 
 

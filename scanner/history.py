@@ -115,9 +115,18 @@ def record_copies(entries: Sequence[BackupEntry], *, now: datetime, fence: Fence
     """Record what became of the copies that an earlier scan could not write."""
     with transaction.atomic():
         fence()
-        _locked(entry.job_id for entry in entries)
+        jobs = _locked(entry.job_id for entry in entries)
         BackupEntry.objects.bulk_update(
             entries, ("vault_path", "vault_pending", "warnings", "message"), batch_size=BATCH
+        )
+        told = []
+        for entry in entries:
+            job = jobs[entry.job_id]
+            if job.last_entry_id == entry.pk:
+                job.warnings, job.alert_check_at = entry.warnings, now
+                told.append(job)
+        ExpectedBackupJob.objects.bulk_update(
+            told, ("warnings", "alert_check_at"), batch_size=BATCH
         )
         stock.take_in(entries, now=now)
 

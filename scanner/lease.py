@@ -125,6 +125,8 @@ class Candidate:
         self._looked_at = 0.0
         self.holder: Lease | None = None
         self.holder_lives = False
+        # The lease as it was before this process took it.
+        self.before: Lease | None = None
 
     def attempt(self) -> Held | None:
         """Look at the lease once, and take it when it is free or its holder's heart stood still.
@@ -166,7 +168,7 @@ class Candidate:
         if not taken:
             self.holder = row
             return None
-        self.holder = None
+        self.holder, self.before = None, row
         return Held(self.name, row.token + 1, looked_at, self._time_to_live)
 
 

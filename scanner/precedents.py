@@ -46,7 +46,7 @@ def precedents(looked_at: Sequence[tuple[Case, Evidence | None]]) -> dict[Case, 
 
 
 def _last_good(case: Case) -> BackupEntry | None:
-    good = case.job.last_good_entry
+    good: BackupEntry | None = case.job.last_good_entry
     if good is not None and good.report_id == case.incoming.row.pk:
         # The very backup that is judged again: what it was compared with then, counts again.
         return good if good.status == Status.UNCHANGED.value else None

@@ -22,7 +22,9 @@ from scanner.errors import DepositError
 from scanner.models import (
     AgentReport,
     BackupEntry,
+    Delivery,
     ExpectedBackupJob,
+    Incident,
     RestoreDrill,
     ScanRun,
     ScheduledTask,
@@ -63,6 +65,7 @@ def prune(*, now: datetime, clock: FileClock = deposit.changed_at) -> Pruned:
         rows.append(_old_vault_work(now - timedelta(days=days)))
     if days := conf.keep_runs_days():
         rows.append(_old_scan_runs(now - timedelta(days=days)))
+        rows.append(_old_alerts(now - timedelta(days=days)))
     for kind, old in chain.from_iterable(rows):
         counts[kind] = _remove_rows(old)
         _tell(kind, counts[kind])
@@ -151,6 +154,19 @@ def _old_scan_runs(before: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
             started_at__lt=before,
         ),
     )
+
+
+def _old_alerts(before: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
+    """Give incidents that are over, with all that was told of them, and old digests.
+
+    What still has to be told stays, and its incident.
+    """
+    waiting = Delivery.objects.filter(state=Delivery.State.PENDING.value)
+    ended = Incident.objects.filter(ended_at__lt=before)
+    yield "incidents", ended.filter(~Exists(waiting.filter(event__incident=OuterRef("pk"))))
+
+    digests = Delivery.objects.filter(event=None, digest_at__lt=before)
+    yield "digests", digests.exclude(state=Delivery.State.PENDING.value)
 
 
 def _newest(rows: QuerySet[Any], *by: str) -> set[int]:

@@ -7,6 +7,9 @@ A job's `due_at` and `deadline_at` name the cycle that is awaited; here they fol
 - A changed schedule or zone holds for what is not due yet. A cycle already due keeps its due. What
   was in force before is kept in `past_timetables`, since a report may still come for it.
 - A changed grace moves the deadline of the awaited cycle, due or not.
+
+A job that is paused or switched on, or that says otherwise what is told of it, is looked at by the
+alerts.
 """
 
 import logging
@@ -47,13 +50,22 @@ STATED_FIELDS = (
     "has_trailer",
     "min_size",
     "stale_after",
+    "alert_after",
+    "first_missing_is_warning",
     "keep_last",
     "keep_daily",
     "keep_weekly",
     "keep_monthly",
     "keep_yearly",
 )
-RECKONED_FIELDS = ("past_timetables", "zone_in_force", "due_at", "deadline_at")
+RECKONED_FIELDS = (
+    "past_timetables",
+    "zone_in_force",
+    "due_at",
+    "deadline_at",
+    "alert_check_at",
+)
+_ALERTED = ("is_active", "alert_after", "first_missing_is_warning")
 STATE_ATTRIBUTES = tuple(
     f"{name}_id" if name.endswith("_entry") else name for name in ExpectedBackupJob.STATE_FIELDS
 )
@@ -99,7 +111,8 @@ def save_all(jobs: Iterable[ExpectedBackupJob], *, now: datetime) -> None:
     changed = {job.pk: job for job in jobs if not job._state.adding}
     with transaction.atomic():
         for some in batches(list(changed)):
-            for stored in ExpectedBackupJob.objects.select_for_update().filter(pk__in=some):
+            locked = ExpectedBackupJob.objects.select_for_update().filter(pk__in=some)
+            for stored in locked.order_by("pk"):
                 _take_over(stored, changed[stored.pk])
                 _reckon(changed[stored.pk], stored, now)
         ExpectedBackupJob.objects.bulk_update(
@@ -188,6 +201,8 @@ def _reckon(job: ExpectedBackupJob, stored: ExpectedBackupJob | None, now: datet
         job.created_at = now
     else:
         _keep_timetable(job, stored, now)
+        if any(getattr(job, name) != getattr(stored, name) for name in _ALERTED):
+            job.alert_check_at = now
     job.zone_in_force = job.zone_name
     if not job.is_active:
         _await(job, None)

@@ -10,7 +10,7 @@ from scanner.models.run import ScanRun
 from scanner.pipeline.operation_end import seconds_between
 from scanner.pipeline.report import Claim
 from scanner.pipeline.text import clean
-from scanner.pipeline.verdict import GOOD, Baseline, Past, Verdict
+from scanner.pipeline.verdict import GOOD, PROBLEMS, Baseline, Past, Verdict
 from scanner.pipeline.verification import Measurement
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -129,6 +129,8 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     2. An entry in the awaited cycle lets the job await the next.
     3. An entry that cannot be judged, or is older than the state, changes nothing else. Entries are
        ordered by (cycle, end of operation); a missed cycle comes before every report for it.
+    4. A problem is one more in a row, unless it is of the same cycle as the one before. The alerts
+       look at each problem, and at whatever differs from before.
     """
     ended = entry.operation_end
     if entry.status in GOOD and ended and (job.last_good_at is None or ended >= job.last_good_at):
@@ -144,9 +146,17 @@ def apply(job: ExpectedBackupJob, entry: BackupEntry, now: datetime) -> StatusCh
     state = (job.state_cycle or _BEFORE_ALL, job.state_operation_end or _BEFORE_ALL)
     if entry.status == Status.UNKNOWN.value or place < state:
         return None
+    is_problem = entry.status in PROBLEMS
+    if not is_problem:
+        job.problem_cycles = 0
+    elif job.status not in PROBLEMS or place[0] != job.state_cycle:
+        job.problem_cycles += 1
     job.state_cycle, job.state_operation_end = place[0], ended
     job.last_entry = entry
     changed = entry.status != job.status or entry.reason != job.reason
+    if is_problem or changed or entry.warnings != job.warnings:
+        job.alert_check_at = now
+    job.warnings = entry.warnings
     old = (job.status, job.reason)
     if entry.status != job.status:
         job.status_since = ended or entry.cycle_deadline or now

@@ -1,6 +1,6 @@
 """What is wrong with files of the vault: opened once, and ended when it is no more.
 
-Alerts will read these rows as they read changes of status.
+Alerts read these rows while they are open.
 """
 
 import logging

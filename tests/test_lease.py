@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -179,6 +180,24 @@ def test_a_holder_that_gives_it_back_is_followed_at_once(clock: Clock) -> None:
     assert candidate.attempt() is None
     holder.release()
     assert candidate.attempt() is not None
+
+
+def test_one_that_took_it_knows_how_the_lease_was_before() -> None:
+    first, rival = Candidate(NAME), Candidate(NAME)
+    assert first.attempt() is not None
+    assert before(first) == (0, None)
+    assert rival.attempt() is None
+    assert before(rival) is None
+    Lease.objects.update(holder="")
+    left = row()
+    assert rival.attempt() is not None
+    assert before(rival) == (1, left.beat_at)
+
+
+def before(candidate: Candidate) -> tuple[int, datetime | None] | None:
+    """Give token and last beat of the lease that a candidate took."""
+    row = candidate.before
+    return None if row is None else (row.token, row.beat_at)
 
 
 def test_a_candidate_that_could_not_look_begins_to_watch_anew(

@@ -18,7 +18,12 @@ from scanner.errors import DepositRootUnavailable
 from scanner.models import (
     AgentReport,
     BackupEntry,
+    Channel,
+    Delivery,
     ExpectedBackupJob,
+    Incident,
+    IncidentEvent,
+    IncidentMember,
     RestoreDrill,
     ScanRun,
     ScheduledTask,
@@ -31,6 +36,7 @@ from scanner.models import (
     VaultRun,
 )
 from tests.agent import Agent, set_time
+from tests.alerts.rows import builtin, make_delivery, make_event, make_incident
 from tests.scanning import NOW, by_mtime, make_job, run_scan
 from tests.stocked import stocked
 
@@ -408,6 +414,72 @@ def test_a_task_run_outlives_its_scan_run(settings: Settings) -> None:
     assert run.scan_run is None
 
 
+# --- Alerts ---------------------------------------------------------------------------------------
+
+
+def make_alert(
+    ended: float | None, states: tuple[str, ...] = ("sent",), *, noticed: float = 1000
+) -> Incident:
+    """Store the incident of a new job that was over so many days ago; None: it is open.
+
+    Its one event has a delivery in each of these states.
+    """
+    number = ExpectedBackupJob.objects.count()
+    job = make_job(f"ALERT{number}_2025", now=ago(1001))
+    incident = make_incident(
+        [job],
+        now=ago(noticed),
+        ended_at=None if ended is None else ago(ended),
+        end="" if ended is None else "recovered",
+    )
+    incident.members.update(left_at=incident.ended_at)
+    event = make_event(incident, at=ago(noticed))
+    for place, state in enumerate(states):
+        make_delivery(event, builtin(), f"{place}@example.com", now=ago(noticed), state=state)
+    return incident
+
+
+def make_digest(days: float, state: str = "sent") -> Delivery:
+    return make_delivery(None, builtin(), state=state, digest_at=ago(days), now=ago(days))
+
+
+def incidents() -> list[Incident]:
+    return list(Incident.objects.order_by("pk"))
+
+
+def test_old_incidents_go_with_all_that_was_told_of_them() -> None:
+    make_alert(91, ("sent", "failed"))
+    assert prune() == {"incidents": 1}
+    for model in (Incident, IncidentMember, IncidentEvent, Delivery):
+        assert not model._base_manager.exists()
+    assert ExpectedBackupJob.objects.count() == 1
+    assert Channel.objects.count() == 1
+
+
+def test_incidents_that_are_open_or_were_over_lately_stay_whole() -> None:
+    kept = [make_alert(None), make_alert(90), make_alert(1)]
+    make_alert(90.001)
+    assert prune() == {"incidents": 1}
+    assert incidents() == kept
+    for model in (IncidentMember, IncidentEvent, Delivery):
+        assert model._base_manager.count() == 3
+
+
+def test_an_incident_of_which_something_is_still_to_be_told_stays() -> None:
+    waits = make_alert(91, ("sent", "pending"))
+    assert prune() == {}
+    assert incidents() == [waits]
+    assert Delivery.objects.count() == 2
+
+
+def test_old_digests_go_and_those_to_be_sent_and_younger_ones_stay() -> None:
+    for days, state in ((91, "sent"), (92, "failed")):
+        make_digest(days, state)
+    kept = [make_digest(93, "pending"), make_digest(90), make_digest(1, "failed")]
+    assert prune() == {"digests": 2}
+    assert list(Delivery.objects.order_by("pk")) == kept
+
+
 # --- Files ----------------------------------------------------------------------------------------
 
 
@@ -592,6 +664,8 @@ def make_one_of_each(agent: Agent) -> None:
         make_change(make_run(days, request=make_request(days)))
         make_scan_run(days)
         make_finding(days, f"{days}", ended=days)
+        make_alert(days)
+        make_digest(days)
         shelve(agent, f"{days}.json", days)
         shelve(agent, f"{days}.json", days, "_rejected")
 
@@ -599,7 +673,7 @@ def make_one_of_each(agent: Agent) -> None:
 VAULT = ["restore drills", "vault runs", "vault findings"]
 KINDS = {
     "KEEP_EXECUTIONS_DAYS": ["executions", "task changes", "task runs", "task requests", *VAULT],
-    "KEEP_RUNS_DAYS": ["scan runs"],
+    "KEEP_RUNS_DAYS": ["scan runs", "incidents", "digests"],
     "KEEP_ARCHIVED_REPORTS_DAYS": ["archived reports", "rejected reports"],
 }
 
@@ -649,6 +723,8 @@ def make_history(count: int) -> None:
         make_execution(days)
         make_change(make_run(days, request=make_request(days)))
         make_scan_run(days)
+        make_alert(days)
+        make_digest(days)
 
 
 OF_TASKS = (DjangoJobExecution, TaskChange, TaskRun, TaskRequest)
@@ -667,7 +743,7 @@ def test_statements_grow_with_the_batches_and_not_with_the_rows(
         make_scan_run(newest[0])
         make_drill(VaultCopy.objects.get(), newest[0])
         taken.append(statements())
-        for model in (*OF_TASKS, RestoreDrill, VaultRun, VaultFinding):
+        for model in (*OF_TASKS, RestoreDrill, VaultRun, VaultFinding, Incident, Delivery):
             model._base_manager.all().delete()
         ScanRun.objects.filter(entries=None).delete()
     one, nine, ten, eleven, twenty_one = taken

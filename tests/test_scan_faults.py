@@ -171,7 +171,7 @@ call_command("migrate", verbosity=0)
 from tests.scanning import make_job
 make_job()
 main = threading.main_thread().ident
-threading.Timer(2, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
+threading.Timer(5, lambda: signal.pthread_kill(main, signal.SIGINT)).start()
 call_command("scan_now")
 """
     environment = os.environ | {

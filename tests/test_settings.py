@@ -262,8 +262,17 @@ def mail_of(values: dict[str, Any]) -> tuple[str, str | None, int | None, bool |
 
 def test_mail_goes_to_the_server_of_the_url(evaluate: Any) -> None:
     values = evaluate(EMAIL_URL="smtp://user:password@mail.example.com:587/?tls=true")
-    backend = "django.core.mail.backends.smtp.EmailBackend"
+    backend = "backupmonitor.smtp.EmailBackend"
     assert mail_of(values) == (backend, "mail.example.com", 587, True)
+
+
+@pytest.mark.parametrize(("query", "seconds"), [("", 10), ("?timeout=3", 3)])
+def test_a_mail_server_is_waited_for_only_so_long(evaluate: Any, query: str, seconds: int) -> None:
+    values = evaluate(EMAIL_URL=f"smtp://mail.example.com/{query}")
+    if django.VERSION >= (6, 1):
+        assert values["MAILERS"]["default"]["OPTIONS"]["timeout"] == seconds
+    else:
+        assert values["EMAIL_TIMEOUT"] == seconds
 
 
 def test_mail_without_a_server_goes_to_the_log(

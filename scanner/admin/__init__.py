@@ -1,11 +1,16 @@
 """The admin: one file a model; `page`, `filters` and `shown` hold what the pages share."""
 
 from scanner.admin.agent import AgentAdmin
+from scanner.admin.channel import ChannelAdmin
+from scanner.admin.delivery import DeliveryAdmin
 from scanner.admin.django_job import DjangoJobAdmin
 from scanner.admin.django_job_execution import DjangoJobExecutionAdmin
 from scanner.admin.entry import EntryAdmin
 from scanner.admin.group import GroupAdmin
+from scanner.admin.incident import IncidentAdmin
 from scanner.admin.job import JobAdmin
+from scanner.admin.maintenance_window import MaintenanceWindowAdmin
+from scanner.admin.recipient import RecipientAdmin
 from scanner.admin.report import ReportAdmin
 from scanner.admin.restore_drill import RestoreDrillAdmin
 from scanner.admin.run import RunAdmin
@@ -19,11 +24,16 @@ from scanner.admin.vault_run import VaultRunAdmin
 
 __all__ = [
     "AgentAdmin",
+    "ChannelAdmin",
+    "DeliveryAdmin",
     "DjangoJobAdmin",
     "DjangoJobExecutionAdmin",
     "EntryAdmin",
     "GroupAdmin",
+    "IncidentAdmin",
     "JobAdmin",
+    "MaintenanceWindowAdmin",
+    "RecipientAdmin",
     "ReportAdmin",
     "RestoreDrillAdmin",
     "RunAdmin",

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from scanner import board, roster
-from scanner.admin import job_vault, shown
+from scanner.admin import incident_facts, job_vault, shown
 from scanner.admin.filters import (
     PLACES_URL,
     CityFilter,
@@ -91,7 +91,15 @@ class JobAdmin(Switching):
                 ),
             },
         ),
-        (_("Whom to tell"), {"fields": ("notification_recipients",)}),
+        (
+            _("Whom to tell, and when"),
+            {
+                "fields": (
+                    "notification_recipients",
+                    ("alert_after", "first_missing_is_warning"),
+                )
+            },
+        ),
     )
     state_fieldsets = (
         (
@@ -101,6 +109,7 @@ class JobAdmin(Switching):
                     ("state", "why", "since"),
                     ("next_due", "next_deadline", "created"),
                     ("last_success", "last_bytes", "last_verdict"),
+                    "incident",
                 )
             },
         ),
@@ -119,6 +128,7 @@ class JobAdmin(Switching):
         "last_success",
         "last_bytes",
         "last_verdict",
+        "incident",
         "proof",
         "copies_held",
         "unchanged_cycles",
@@ -137,6 +147,7 @@ class JobAdmin(Switching):
     last_verdict = computed(
         _("last verdict"), lambda job: shown.link_to(BackupEntry, job.last_entry_id)
     )
+    incident = computed(_("open incident"), incident_facts.open_of)
     proof = computed(shown.name_of(ExpectedBackupJob, "last_restore"), job_vault.proof)
     copies_held = computed(_("copies in the vault"), job_vault.copies)
     vault_findings = computed(_("open findings"), job_vault.findings)

@@ -66,7 +66,7 @@ class ReadOnlyPage(Page[M]):
     Sorting by any column would read the whole table; the newest come first.
     """
 
-    actions = None
+    actions: Any = None
     sortable_by = ()
     show_full_result_count = False
     paginator = CappedPaginator

@@ -11,7 +11,7 @@ from scanner.admin import shown
 from scanner.admin.task_run import outcome_label
 from scanner.admin.unfolded import Words
 from scanner.errors import ScheduleError
-from scanner.grid import AUDIT_VAULT, PRUNE, PRUNE_VAULT, RESTORE_DRILL, SCAN, grid_of
+from scanner.grid import AUDIT_VAULT, PRUNE, PRUNE_VAULT, RESTORE_DRILL, SCAN, SEND_ALERTS, grid_of
 from scanner.models import ScheduledTask, TaskRun
 from scanner.scheduler_board import NextRun, schedule_in_words
 from scanner.scheduler_board import next_run as next_run_of
@@ -38,6 +38,10 @@ PURPOSES: Mapping[str, Words] = {
     RESTORE_DRILL: _(
         "Restores copies into a scratch database and drops it: the proof that they can be "
         "restored, and how long it takes."
+    ),
+    SEND_ALERTS: _(
+        "Sees what went wrong or came right, and tells those responsible by the channels; it is "
+        "also run right after each scan."
     ),
 }
 

@@ -11,6 +11,7 @@ from scanner.admin import restore_drill, shown, vault_finding, vault_panel
 from scanner.admin.filters import CityFilter, CompanyFilter, jobs_named, words_of
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
+from scanner.admin.standing import ALL, STANDING
 from scanner.admin.unfolded import ChoicesFilter
 from scanner.models import BackupEntry, RestoreDrill, VaultCopy, VaultFinding
 
@@ -45,7 +46,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
     list_filter = (("state", ChoicesFilter), CompanyFilter, CityFilter)
     list_select_related = ("job",)
     list_before_template = "scanner/admin/vault_state.html"
-    change_form_outer_after_template = "scanner/admin/copy_history.html"
+    change_form_outer_after_template = "scanner/admin/histories.html"
     search_fields = ("path",)
     search_help_text = _("Search by database, place or agent; else by a part of the path")
     ordering = ("-pk",)
@@ -138,7 +139,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
                         VaultFinding,
                         _("all of them"),
                         copy__id__exact=obj.pk,
-                        **{vault_finding.STANDING: "all"},
+                        **{STANDING: ALL},
                     ),
                 },
                 {

@@ -2,28 +2,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import shown
 from scanner.admin.filters import CityFilter, CompanyFilter
-from scanner.admin.page import CappedPaginator, ReadOnlyPage
+from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
-from scanner.admin.unfolded import ChoiceFilter, ChoicesFilter, ModelAdmin, Words
+from scanner.admin.standing import OPEN, StandingFilter, counted, ending, links
+from scanner.admin.unfolded import ChoicesFilter
 from scanner.models import VaultCopy, VaultFinding
 from scanner.vault_board import open_findings
-
-STANDING = "standing"
-_STANDINGS: tuple[tuple[str, Words], ...] = (
-    ("", _("open")),
-    ("ended", _("ended")),
-    ("all", _("open and ended")),
-)
 
 
 def kind_label(finding: VaultFinding) -> SafeString:
@@ -32,20 +22,9 @@ def kind_label(finding: VaultFinding) -> SafeString:
     return shown.label(words, "danger" if finding.ended_at is None else "", small=True)
 
 
-def ending(finding: VaultFinding) -> SafeString:
-    """Give when and how it ended, or that it has not."""
-    if finding.ended_at is None:
-        return shown.label(_("open"), "danger", small=True)
-    return format_html("{} {}", shown.moment(finding.ended_at), finding.get_end_display())
-
-
 def counted_open() -> str:
     """Give how many are open; beyond what a list shows, that there are more."""
-    most = CappedPaginator.most
-    count = open_findings().order_by()[: most + 1].count()
-    if count > most:
-        return gettext("more than %(count)s") % {"count": f"{most:,}"}
-    return f"{count:,}"
+    return counted(open_findings())
 
 
 def table(findings: Iterable[VaultFinding]) -> dict[str, Any]:
@@ -64,33 +43,6 @@ def table(findings: Iterable[VaultFinding]) -> dict[str, Any]:
     }
 
 
-class StandingFilter(ChoiceFilter):
-    """Open ones, unless others are asked for: what has ended is history."""
-
-    parameter_name = STANDING
-    title = _("standing")
-    all_option = None  # it is among the choices
-
-    def lookups(
-        self,
-        request: HttpRequest,  # noqa: ARG002
-        model_admin: ModelAdmin[Any],  # noqa: ARG002
-    ) -> list[tuple[str, Words]]:
-        """Give the standings."""
-        return list(_STANDINGS)
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:  # noqa: ARG002
-        """Keep the findings of the standing; refuse one that there is not."""
-        match self.value():
-            case None | "":
-                return queryset.filter(ended_at=None)
-            case "ended":
-                return queryset.exclude(ended_at=None)
-            case "all":
-                return queryset
-        raise IncorrectLookupParameters
-
-
 @admin.register(VaultFinding)
 class VaultFindingAdmin(ReadOnlyPage[VaultFinding]):
     """What is wrong with files of the vault, and what was."""
@@ -98,7 +50,7 @@ class VaultFindingAdmin(ReadOnlyPage[VaultFinding]):
     list_display = ("since", "kind_of_it", "its_job", "file", "how", "first_words")
     list_filter = (StandingFilter, ("kind", ChoicesFilter), CompanyFilter, CityFilter)
     list_select_related = ("job",)
-    list_before_template = "scanner/admin/finding_standings.html"
+    list_before_template = "scanner/admin/standings.html"
     search_fields = ("path", "job__database_name", "job__company_name", "job__city")
     search_help_text = _("Search by path, database, company or city")
     ordering = ("-pk",)
@@ -124,14 +76,6 @@ class VaultFindingAdmin(ReadOnlyPage[VaultFinding]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list below the standings, so that nobody takes the open ones for all."""
-        chosen = request.GET.get(STANDING, "")
-        standings = [
-            {
-                "query": f"?{STANDING}={value}" if value else "?",
-                "words": words,
-                "count": "" if value else counted_open(),
-                "is_chosen": value == chosen,
-            }
-            for value, words in _STANDINGS
-        ]
-        return super().changelist_view(request, {"standings": standings} | (extra_context or {}))
+        counts = {OPEN: counted_open()}
+        context = links(request, _("Findings by standing"), counts)
+        return super().changelist_view(request, context | (extra_context or {}))

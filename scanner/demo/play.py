@@ -19,6 +19,7 @@ from typing import Final
 from django.db import transaction
 
 from scanner import roster
+from scanner.alerts import noticing
 from scanner.demo import agent, ground, operations, story
 from scanner.demo.fleet import SITES
 from scanner.demo.ground import Ground
@@ -59,6 +60,8 @@ def play(*, now: datetime, progress: Progress, days: int = story.DAYS) -> Played
             progress(done, len(scans))
             _people_act(here, after, until)
             run = _scan(here, after, until, not_before)
+            # So that its incidents have a history, and nobody is told of what is made up.
+            noticing.notice(now=run.started_at, tell=False)
         progress(len(scans), len(scans))
     return Played(run, len(scans), found is not None)
 

@@ -1,6 +1,8 @@
 """What is kept: one file a concept, everything importable from here."""
 
 from scanner.models.agent import Agent
+from scanner.models.alert import Delivery, Incident, IncidentEvent, IncidentMember
+from scanner.models.channel import Channel, MaintenanceWindow, Recipient
 from scanner.models.entry import BackupEntry, StatusChange
 from scanner.models.job import ExpectedBackupJob
 from scanner.models.lease import Lease
@@ -19,8 +21,15 @@ __all__ = [
     "Agent",
     "AgentReport",
     "BackupEntry",
+    "Channel",
+    "Delivery",
     "ExpectedBackupJob",
+    "Incident",
+    "IncidentEvent",
+    "IncidentMember",
     "Lease",
+    "MaintenanceWindow",
+    "Recipient",
     "RestoreDrill",
     "ScanRun",
     "ScheduledTask",

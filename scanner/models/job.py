@@ -2,10 +2,10 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MinValueValidator, validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -32,6 +32,18 @@ def _keep(label: "Words") -> "models.PositiveSmallIntegerField[int | None, int |
         null=True,
         blank=True,
         help_text=_("Blank: as the setting VAULT_KEEP_… says. All zero: every copy is kept."),
+    )
+
+
+def _found(model: str, label: "Words") -> "models.ForeignKey[Any, Any]":
+    return models.ForeignKey(
+        model,
+        verbose_name=label,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
 
 
@@ -108,6 +120,17 @@ class ExpectedBackupJob(models.Model):
         blank=True,
         help_text=_("Warn when the content was the same so many cycles in a row. Blank: never."),
     )
+    alert_after = models.PositiveSmallIntegerField(
+        _("alert after (problems)"),
+        default=1,
+        validators=[MinValueValidator(1)],
+        help_text=_("How many problems in a row it takes. A corrupt backup is told at once."),
+    )
+    first_missing_is_warning = models.BooleanField(
+        _("the first missing one is a warning"),
+        default=False,
+        help_text=_("On: only the second cycle in a row without a backup is a problem to tell of."),
+    )
     keep_last = _keep(_("copies kept: last"))
     keep_daily = _keep(_("copies kept: daily"))
     keep_weekly = _keep(_("copies kept: weekly"))
@@ -128,46 +151,33 @@ class ExpectedBackupJob(models.Model):
         editable=False,
     )
     reason = models.CharField(_("reason"), max_length=30, blank=True, default="", editable=False)
+    warnings = models.JSONField(_("warnings"), default=list, blank=True, editable=False)
+    problem_cycles = models.PositiveIntegerField(_("problems in a row"), default=0, editable=False)
+    alert_check_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When the alerts look at it next; blank: nothing changed since they did."),
+    )
     status_since = models.DateTimeField(_("status since"), null=True, blank=True, editable=False)
     state_cycle = models.DateTimeField(null=True, blank=True, editable=False)
     state_operation_end = models.DateTimeField(null=True, blank=True, editable=False)
-    last_entry = models.ForeignKey(
-        "BackupEntry",
-        verbose_name=_("last entry"),
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.SET_NULL,
-        related_name="+",
-    )
-    last_good_entry = models.ForeignKey(
-        "BackupEntry",
-        verbose_name=_("last good entry"),
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.SET_NULL,
-        related_name="+",
-    )
+    last_entry = _found("BackupEntry", _("last entry"))
+    last_good_entry = _found("BackupEntry", _("last good entry"))
     last_good_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
     last_size = models.BigIntegerField(_("last size"), null=True, blank=True, editable=False)
     unchanged_cycles = models.PositiveIntegerField(_("unchanged cycles"), default=0, editable=False)
     recent_good = models.JSONField(default=list, blank=True, editable=False)
-    last_restore = models.ForeignKey(
-        "RestoreDrill",
-        verbose_name=_("last proven restorable"),
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.SET_NULL,
-        related_name="+",
-    )
+    last_restore = _found("RestoreDrill", _("last proven restorable"))
 
     STATE_FIELDS: ClassVar[tuple[str, ...]] = (
         "due_at",
         "deadline_at",
         "status",
         "reason",
+        "warnings",
+        "problem_cycles",
+        "alert_check_at",
         "status_since",
         "state_cycle",
         "state_operation_end",
@@ -192,6 +202,9 @@ class ExpectedBackupJob(models.Model):
         )
         indexes = (
             models.Index(fields=("deadline_at",), condition=Q(is_active=True), name="job_overdue"),
+            models.Index(
+                fields=("alert_check_at",), condition=~Q(alert_check_at=None), name="job_to_alert"
+            ),
             models.Index(fields=("status",), condition=Q(is_active=True), name="job_active_status"),
             models.Index(
                 fields=("company_name", "city", "neighborhood", "database_name"),

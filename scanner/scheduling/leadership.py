@@ -9,18 +9,22 @@ import os
 import socket
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
 from scanner import lease, scheduler_board
+from scanner.alerts import noticing
 from scanner.lease import Held
-from scanner.models import SchedulerProcess, TaskRun
+from scanner.models import Lease, SchedulerProcess, TaskRun
 
 logger = logging.getLogger(__name__)
 
 LEASE = scheduler_board.LEASE
+LEADERLESS = timedelta(minutes=5)
+"""For how long nobody may lead before people are told of it: a restart takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,28 @@ class Leadership:
     ending: threading.Event = field(default_factory=threading.Event)
     open_executions: frozenset[int] = frozenset()
     executions_seen_at: datetime | None = None
+
+
+def tell_gap(before: Lease | None, *, until: datetime) -> None:
+    """Have people told when nobody led for longer than LEADERLESS before this process does.
+
+    `before` is the lease as it was until this process took it, at `until`: only one that waited for
+    it, or started, and has it now, can know that. Raise OperationalError or InterfaceError when the
+    database is away, so that it is told later; what else goes wrong is logged, and hinders nobody.
+    """
+    since = before.beat_at if before is not None and before.token else None
+    if since is None or until - since <= LEADERLESS:
+        return
+    try:
+        noticing.leaderless(
+            since=since, until=until, by_host=socket.gethostname(), by_pid=os.getpid(), now=until
+        )
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("that nobody led cannot be told")
+    else:
+        logger.warning("no scheduler led from %s to %s", since, until)
 
 
 class Process:

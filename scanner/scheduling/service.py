@@ -22,7 +22,7 @@ from scanner.errors import LeaseLost
 from scanner.lease import Candidate, Held
 from scanner.scheduling.engine import fresh_connections
 from scanner.scheduling.interruption import interrupt_runs
-from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch
+from scanner.scheduling.leadership import LEASE, Leadership, Process, Watch, tell_gap
 from scanner.scheduling.scheduler import (
     LOOK_SECONDS,
     begin_no_more,
@@ -99,6 +99,8 @@ class _Service:
         self._patience = patience
         self._process = Process()
         self._watch = Watch()
+        self._candidate = Candidate(LEASE)
+        self._led_since = timezone.now()
         self._troubles: dict[str, _Trouble] = {}
         self._database_answers = True
 
@@ -119,7 +121,7 @@ class _Service:
 
     def _stand_by(self) -> Held | None:
         """Wait for the leadership; give None when told to stop."""
-        candidate = Candidate(LEASE)
+        candidate = self._candidate
         told: int | None = None
         held: list[Held] = []
 
@@ -141,6 +143,7 @@ class _Service:
                 return None
 
     def _lead(self, held: Held) -> Ending:
+        self._led_since = timezone.now()
         leadership = Leadership(held, self._process.id)
         logger.info("this process leads now")
         with lease.beating(held):
@@ -175,7 +178,7 @@ class _Service:
                 return Reason.AS_TOLD
 
     def _look_after(self, leadership: Leadership) -> Reason:
-        what, lapses = "follow the tasks", 0
+        what, lapses, told = "follow the tasks", 0, False
 
         def look() -> None:
             nonlocal lapses
@@ -184,6 +187,9 @@ class _Service:
                 catch_up_after_outage(leadership, now=timezone.now())
                 lapses = seen
             look_after(leadership, self._process, self._watch)
+
+        def tell() -> None:
+            tell_gap(self._candidate.before, until=self._led_since)
 
         while True:
             if (reason := _lost(leadership.held)) is not None:
@@ -195,6 +201,7 @@ class _Service:
                 self._try(what, look)
             except LeaseLost:
                 continue  # told by the next look
+            told = told or self._try("tell that nobody led", tell)
             if _next(self._events, LOOK_SECONDS) is Event.STOP:
                 return Reason.AS_TOLD
 

@@ -12,7 +12,9 @@ from typing import ParamSpec
 
 from django.utils import timezone
 
-from scanner import pruning, vault_audit, vault_prune
+from scanner import agenda, pruning, vault_audit, vault_prune
+from scanner.alerts import heartbeat
+from scanner.alerts.tell import tell
 from scanner.drills.conductor import drill
 from scanner.errors import LeaseHeld, VaultError
 from scanner.grid import (
@@ -22,6 +24,7 @@ from scanner.grid import (
     PRUNE_VAULT,
     RESTORE_DRILL,
     SCAN,
+    SEND_ALERTS,
     grid_of,
 )
 from scanner.models import ScanRun, ScheduledTask, VaultRun
@@ -74,9 +77,14 @@ def _unless_held(what: str) -> Callable[[Callable[P, Result]], Callable[P, Resul
 def run_scanner_job(agents: Sequence[str] = ()) -> Result:
     """Scan the deposit tree as of now; when another scan runs, leave it to that one.
 
-    Raise as `scan` does: whoever runs this tells of the failure.
+    What came of it is to be told at once, by a task of its own: no channel holds up a scan. Raise
+    as `scan` does: whoever runs this tells of the failure.
     """
-    return Result(scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents))
+    with heartbeat.after(whole=not agents):
+        run = scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents)
+    if (task := ScheduledTask.objects.filter(name=SEND_ALERTS, enabled=True).first()) is not None:
+        agenda.request_run(task.pk, by=SCAN, now=timezone.now())
+    return Result(run)
 
 
 def _prune(_agents: Sequence[str]) -> Result:
@@ -106,6 +114,11 @@ def _restore_drill(_agents: Sequence[str]) -> Result:
     return Result()
 
 
+def _send_alerts(_agents: Sequence[str]) -> Result:
+    tell(now=timezone.now())
+    return Result()
+
+
 def _task(name: str, run: Run, *, enabled: bool = True) -> Task:
     return Task(run, lambda: Slots.of(DEFAULTS[name]()), enabled)
 
@@ -116,6 +129,7 @@ TASKS: Mapping[str, Task] = {
     PRUNE_VAULT: _task(PRUNE_VAULT, _prune_vault),
     AUDIT_VAULT: _task(AUDIT_VAULT, _audit_vault),
     RESTORE_DRILL: _task(RESTORE_DRILL, _restore_drill, enabled=False),
+    SEND_ALERTS: _task(SEND_ALERTS, _send_alerts),
 }
 
 

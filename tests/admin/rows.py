@@ -9,7 +9,14 @@ from scanner.models import (
     Agent,
     AgentReport,
     BackupEntry,
+    Channel,
+    Delivery,
     ExpectedBackupJob,
+    Incident,
+    IncidentEvent,
+    IncidentMember,
+    MaintenanceWindow,
+    Recipient,
     RestoreDrill,
     ScanRun,
     StatusChange,
@@ -17,12 +24,14 @@ from scanner.models import (
     VaultFinding,
     VaultRun,
 )
+from tests.alerts.rows import builtin
 from tests.scanning import NOW
 
-MODELS = (
-    ExpectedBackupJob,
+HISTORY = (
     BackupEntry,
     StatusChange,
+    Incident,
+    Delivery,
     AgentReport,
     ScanRun,
     Agent,
@@ -33,7 +42,7 @@ MODELS = (
     DjangoJob,
     DjangoJobExecution,
 )
-HISTORY = MODELS[1:]
+MODELS = (ExpectedBackupJob, Channel, MaintenanceWindow, Recipient, *HISTORY)
 LIST = "/admin/{0._meta.app_label}/{0._meta.model_name}/"
 
 
@@ -125,6 +134,7 @@ def write(count: int, *, text: str = "x", first: int = 0) -> None:
         for entry in entries
     )
     _write_vault(entries, text)
+    _write_alerts(entries, text, first)
     Agent.objects.bulk_create(
         Agent(name=f"AGENT_{number}_{text}", first_seen_at=NOW, last_seen_at=NOW)
         for number in numbers
@@ -196,6 +206,90 @@ def _write_vault(entries: list[BackupEntry], text: str) -> None:
         drill.job.last_restore = drill
     jobs = [drill.job for drill in drills]
     ExpectedBackupJob.objects.bulk_update(jobs, ["last_restore"], batch_size=100)
+
+
+def _write_alerts(entries: list[BackupEntry], text: str, first: int) -> None:
+    """Write incidents with all that belongs to them; of the channels one is built in already."""
+    numbers = range(first, first + len(entries))
+    channels = Channel.objects.bulk_create(
+        Channel(
+            name=f"channel {number} {text}",
+            kind="webhook",
+            address=f"https://hooks.example.com/{number}",
+            secret=text,
+            company=text,
+            created_at=NOW,
+            tested_at=NOW,
+            test_error=f"error {text}",
+            failing_since=NOW,
+            last_error=f"error {text}",
+        )
+        for number in numbers
+        if number
+    )
+    incidents = Incident.objects.bulk_create(
+        Incident(
+            kind="job",
+            key=f"job:{entry.job_id}:problem",
+            level="problem",
+            status=entry.status,
+            reason=entry.reason,
+            company=entry.job.company_name,
+            city=entry.job.city,
+            neighborhood=entry.job.neighborhood,
+            agent_id=entry.job.agent_id,
+            name=entry.job.database_name,
+            job=entry.job,
+            facts={"error": f"error {text}", "warnings": ["late"]},
+            since=NOW,
+            opened_at=NOW,
+            acknowledged_at=NOW,
+            acknowledged_by=text,
+            acknowledged_note=f"note {text}",
+        )
+        for entry in entries
+    )
+    IncidentMember.objects.bulk_create(
+        IncidentMember(incident=incident, job=entry.job, entry=entry, since=NOW, joined_at=NOW)
+        for incident, entry in zip(incidents, entries, strict=True)
+    )
+    events = IncidentEvent.objects.bulk_create(
+        IncidentEvent(
+            incident=incident,
+            kind="acknowledged",
+            at=NOW,
+            facts={"by": text, "note": f"note {text}", "count": 1},
+        )
+        for incident in incidents
+    )
+    channel = channels[0] if channels else builtin()
+    Delivery.objects.bulk_create(
+        Delivery(
+            event=event,
+            channel=channel,
+            recipient=f"{text}@example.com",
+            state="failed",
+            next_try_at=NOW,
+            created_at=NOW,
+            last_error=f"error {text}",
+        )
+        for event in events
+    )
+    MaintenanceWindow.objects.bulk_create(
+        MaintenanceWindow(
+            name=f"window {number} {text}",
+            company=text,
+            job=entry.job,
+            cron="0 22 * * 6",
+            duration_minutes=60,
+            created_by=text,
+            created_at=NOW,
+        )
+        for number, entry in zip(numbers, entries, strict=True)
+    )
+    Recipient.objects.bulk_create(
+        Recipient(address=f"{number}{text}@example.com") for number in numbers
+    )
 
 
 def add_entries(job: ExpectedBackupJob, count: int) -> None:

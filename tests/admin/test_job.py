@@ -24,6 +24,7 @@ FIELDS = {
     "database_name": "acme_2025",
     "agent_id": "acme_douala_newbell",
     "schedule": "30 2 * * *",
+    "alert_after": "1",
     "is_active": "on",
 }
 

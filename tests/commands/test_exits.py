@@ -24,6 +24,8 @@ COMMANDS = {
     "runapscheduler": (),
     "scan_now": ("--json",),
     "scheduler_status": ("--json",),
+    "send_alerts": ("--json",),
+    "send_test_alert": (),
     "serve": ("--bind", "127.0.0.1:0"),
 }
 

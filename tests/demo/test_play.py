@@ -3,19 +3,23 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scanner import history, roster
+from scanner.alerts import noticing
 from scanner.demo.play import Played, play
 from scanner.models import (
     Agent,
     AgentReport,
     BackupEntry,
+    Delivery,
     ExpectedBackupJob,
+    Incident,
+    IncidentMember,
     ScanRun,
     StatusChange,
     VaultCopy,
@@ -131,6 +135,34 @@ def test_a_month_has_every_reason_that_a_verdict_can_have_and_every_scan_ended_w
     unexpected = job("GLOBEX_ESSAI_2026")
     assert (unexpected.is_active, unexpected.status) == (False, "UNKNOWN")
     assert sum(ScanRun.objects.values_list("jobs_registered", flat=True)) == 1
+    incidents = set(Incident.objects.values_list("kind", "end"))
+    assert incidents == {
+        *product(("job", "place"), ("", "recovered")),
+        ("job", "paused"),
+        ("job", "folded"),
+    }
+    assert not Delivery.objects.exists()
+
+
+def test_what_went_wrong_are_incidents_of_then_and_nobody_was_told() -> None:
+    play_until(OPENING, WEEK)
+    scans = set(ScanRun.objects.values_list("started_at", flat=True))
+    times = Incident.objects.values_list("opened_at", "ended_at")
+    assert {at for pair in times for at in pair if at is not None} <= scans
+    assert Incident.objects.filter(ended_at=None).exists()
+    problems = ExpectedBackupJob.objects.filter(
+        is_active=True, status__in=("FAILED", "CORRUPT", "MISSING")
+    )
+    still = IncidentMember.objects.filter(left_at=None, incident__level="problem")
+    assert set(still.values_list("job", flat=True)) == set(problems.values_list("pk", flat=True))
+    assert not Delivery.objects.exists()
+
+
+def test_a_scheduler_that_follows_the_demo_finds_nothing_to_tell() -> None:
+    play_until(OPENING)
+    assert Incident.objects.exists()
+    assert noticing.notice(now=OPENING + timedelta(minutes=1)).events == {}
+    assert not Delivery.objects.exists()
 
 
 def test_the_second_time_is_one_scan_that_finds_nothing_new(tmp_path: Path) -> None:
@@ -267,6 +299,7 @@ def forget_everything() -> None:
     """Empty the database; the trees stay."""
     ExpectedBackupJob.objects.update(last_entry=None, last_good_entry=None)
     for model in (
+        Incident,
         StatusChange,
         VaultCopy,
         BackupEntry,

@@ -1,13 +1,19 @@
 """The processes that run the scheduler: each shows that it lives, and sees whether others do."""
 
+import logging
 import os
 import socket
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import InterfaceError, OperationalError
 
-from scanner.models import SchedulerProcess
-from scanner.scheduling.leadership import Process, Watch
+from scanner.alerts import noticing
+from scanner.models import Incident, IncidentEvent, Lease, SchedulerProcess
+from scanner.scheduling.leadership import LEADERLESS, LEASE, Process, Watch, tell_gap
+from tests.alerts.rows import builtin
 from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
 from tests.scheduling.rows import MINUTE, NOW, SECOND
 
@@ -135,3 +141,71 @@ def test_the_dead_are_taken_off_the_list_and_the_living_stay(clock: Clock) -> No
     assert watch.living() == {alive.id}
     watch.bury()
     assert [row.pk for row in SchedulerProcess.objects.all()] == [alive.id]
+
+
+# --- Whether anybody led --------------------------------------------------------------------------
+
+
+def left(ago: timedelta | None, token: int = 3) -> Lease:
+    """Give the lease as it was left so long ago; None: nobody ever had it."""
+    return Lease(name=LEASE, token=token, beat_at=None if ago is None else NOW - ago)
+
+
+@pytest.mark.parametrize(
+    ("before", "is_told"),
+    [
+        (None, False),
+        (left(None, 0), False),
+        (left(timedelta(days=1), 0), False),
+        (left(timedelta(seconds=-30)), False),
+        (left(timedelta(seconds=20)), False),
+        (left(LEADERLESS), False),
+        (left(LEADERLESS + SECOND), True),
+        (left(timedelta(days=3)), True),
+    ],
+)
+def test_a_time_in_which_nobody_led_is_told_when_it_was_long(
+    before: Lease | None, is_told: bool
+) -> None:
+    builtin()
+    tell_gap(before, until=NOW)
+    assert Incident.objects.count() == IncidentEvent.objects.count() == is_told
+    if before is not None and is_told:
+        told = Incident.objects.get()
+        assert (told.kind, told.level, told.since) == ("scheduler", "problem", before.beat_at)
+        assert (told.opened_at, told.ended_at) == (NOW, NOW)
+        assert (told.facts["host"], told.facts["pid"]) == (socket.gethostname(), os.getpid())
+
+
+def test_it_is_told_once_however_often_that_is_tried() -> None:
+    builtin()
+    for _ in range(2):
+        tell_gap(left(timedelta(hours=1)), until=NOW)
+    assert Incident.objects.count() == IncidentEvent.objects.count() == 1
+
+
+def test_what_goes_wrong_with_telling_is_logged_and_hinders_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(**_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(noticing, "leaderless", break_down)
+    tell_gap(left(timedelta(hours=1)), until=NOW)
+    assert not Incident.objects.exists()
+    [record] = [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert record.getMessage() == "that nobody led cannot be told"
+    assert record.exc_info is not None
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_raised_so_that_it_is_told_later(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(**_: Any) -> None:
+        raise error("the database is away")
+
+    monkeypatch.setattr(noticing, "leaderless", fail)
+    with pytest.raises(error, match="away"):
+        tell_gap(left(timedelta(hours=1)), until=NOW)
+    assert caplog.records == []

@@ -17,9 +17,11 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJobExecution
 
 from scanner import lease, scan
+from scanner.alerts import noticing
 from scanner.lease import Candidate, Held
 from scanner.models import (
     BackupEntry,
+    Incident,
     Lease,
     ScanRun,
     ScheduledTask,
@@ -30,11 +32,12 @@ from scanner.models import (
 from scanner.scheduling import scheduler, service
 from scanner.scheduling.engine import Scheduler
 from scanner.scheduling.interruption import interrupt_runs
-from scanner.scheduling.leadership import LEASE, Leadership
+from scanner.scheduling.leadership import LEASE, Leadership, tell_gap
 from scanner.scheduling.reconcile import reconcile
 from scanner.scheduling.scheduler import is_scheduler_alive
 from scanner.scheduling.service import Ending, Event, Events, Reason, run
 from tests.agent import Agent
+from tests.alerts.rows import builtin
 from tests.process import PATIENCE
 from tests.scanning import make_job
 from tests.scheduling.clock import Clock, clock_fixture  # noqa: F401 - the fixture `clock`
@@ -152,6 +155,58 @@ def test_when_another_leads_it_ends_and_says_so(
     assert "another process leads now" in caplog.text
     assert leader().holder == "another"
     assert not SchedulerProcess.objects.exists()
+
+
+def leave_the_lease(ago: timedelta) -> Lease:
+    """Let somebody have led until so long ago."""
+    return Lease.objects.create(name=LEASE, token=3, beat_at=timezone.now() - ago)
+
+
+@pytest.mark.parametrize("hours", [1, 0])
+def test_one_that_leads_after_long_without_a_leader_has_people_told(hours: int) -> None:
+    builtin()
+    before = leave_the_lease(timedelta(hours=hours))
+    with served(Events()) as endings:
+        eventually(lambda: executions() == ["Executed"])
+    assert endings == [TOLD]
+    gaps = Incident.objects.filter(kind="scheduler").values_list("since", flat=True)
+    assert list(gaps) == [before.beat_at] * hours
+
+
+def test_that_nobody_led_is_told_as_soon_as_the_database_answers(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(service, "BROKEN_SECONDS", -1.0)  # of an outage it is not counted
+    builtin()
+    leave_the_lease(timedelta(hours=1))
+    failures = iter([OperationalError("away")] * 2)
+
+    def fail_first(*arguments: Any, **named: Any) -> None:
+        if (error := next(failures, None)) is not None:
+            raise error
+        tell_gap(*arguments, **named)
+
+    monkeypatch.setattr(service, "tell_gap", fail_first)
+    with served(Events()) as endings:
+        eventually(lambda: Incident.objects.filter(kind="scheduler").exists())
+        eventually(lambda: executions() == ["Executed"])
+    assert endings == [TOLD]
+    assert "could tell that nobody led again after 2 attempts" in caplog.text
+
+
+def test_a_gap_that_cannot_be_told_hinders_no_leader(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(**_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    monkeypatch.setattr(noticing, "leaderless", break_down)
+    leave_the_lease(timedelta(hours=1))
+    with served(Events()) as endings:
+        eventually(lambda: executions() == ["Executed"])
+    assert endings == [TOLD]
+    assert caplog.text.count("that nobody led cannot be told") == 1
 
 
 def test_a_dead_scheduler_ends_the_service(

@@ -10,6 +10,7 @@ from scanner import board
 from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.management.shelved import find_reports
+from scanner.management.telling import told_afterwards
 from scanner.management.verdicts import print_run
 from scanner.scan import reprocess
 
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the run as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with exit_codes(self):
+        with exit_codes(self), told_afterwards():
             with output.progress(sys.stderr) as progress:
                 files = find_reports(options["reports"])
                 run = reprocess(files, now=timezone.now(), progress=progress)

@@ -7,8 +7,10 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from scanner import board
+from scanner.alerts import heartbeat
 from scanner.management import output
 from scanner.management.exits import exit_codes
+from scanner.management.telling import told_afterwards
 from scanner.management.verdicts import print_run
 from scanner.models import ScanRun
 from scanner.scan import scan
@@ -30,8 +32,11 @@ class Command(BaseCommand):
         parser.add_argument("--fail-on-problems", action="store_true", help="exit 1 on problems")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with exit_codes(self):
-            with output.progress(sys.stderr) as progress:
+        with exit_codes(self), told_afterwards():
+            with (
+                output.progress(sys.stderr) as progress,
+                heartbeat.after(whole=not options["agent"]),
+            ):
                 run = scan(
                     now=timezone.now(),
                     trigger=ScanRun.Trigger.COMMAND,

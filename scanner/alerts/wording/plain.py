@@ -1,0 +1,47 @@
+"""A message as plain text, in lines that a phone shows whole."""
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+
+from django.utils.translation import gettext as _
+
+from scanner.alerts.wording.blocks import Block
+
+WIDTH = 66
+
+
+def as_text(full: Sequence[Block], briefly: Sequence[Block], closing: Iterable[str]) -> str:
+    """Give the text: each incident with a blank line around it, then the others, a line each."""
+    parts = ["\n".join(_lines(block)) for block in full]
+    if briefly:
+        parts.append("\n".join(_wrapped(f"[{block.tag}] {block.headline}") for block in briefly))
+    parts += [_wrapped(words) for words in closing if words]
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(block: Block) -> Iterator[str]:
+    yield _wrapped(f"[{block.tag}] {block.headline}")
+    for name, words in block.facts:
+        yield _wrapped(_named(name, words), indent="  ")
+    for name, words in block.members:
+        yield _wrapped(f"- {_named(name, words)}" if words else f"  {name}", indent="  ")
+    if block.advice:
+        yield ""
+        yield _wrapped(_named(_("What to try first"), block.advice))
+    for name, url in block.links:
+        yield _named(name, url)
+
+
+def _named(name: str, words: str) -> str:
+    # Translators: a fact in a message: its name, and what it is
+    return _("%(name)s: %(words)s") % {"name": name, "words": words}
+
+
+def _wrapped(words: str, indent: str = "") -> str:
+    return textwrap.fill(
+        words,
+        WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
