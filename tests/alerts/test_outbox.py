@@ -2,29 +2,24 @@
 
 import threading
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import connection, connections
-from django.test.utils import CaptureQueriesContext
+from django.db import OperationalError, connections
 from pytest_django import Settings
 
-from scanner.alerts import channels
-from scanner.alerts.noticing import notice
-from scanner.alerts.outbox import CLAIM, GIVE_UP, Sent, send, wait_after
-from scanner.alerts.tell import tell
+from scanner.alerts import channels, wording
+from scanner.alerts.outbox import CLAIM, GIVE_UP, Sent, _Sender, send, wait_after
 from scanner.models import Channel, Delivery, Recipient
 from tests.alerts.rows import (
     DAY,
-    HOUR,
     MINUTE,
     builtin,
-    judge,
     make_channel,
     make_delivery,
     make_event,
     make_incident,
-    make_problem_jobs,
 )
 from tests.alerts.servers import (  # noqa: F401 - fixtures
     MailServer,
@@ -75,37 +70,6 @@ def test_all_that_waits_for_a_recipient_is_one_message(mail_server: MailServer) 
     ]
     assert set(Delivery.objects.values_list("state", "sent_at")) == {("sent", NOW)}
     assert send(now=NOW) == Sent(0, 0, {})
-
-
-def test_a_site_of_twenty_that_goes_silent_and_comes_back_is_three_messages(
-    mail_server: MailServer, settings: Settings
-) -> None:
-    settings.ADMIN_EMAIL_RECIPIENTS = ["a@example.com", "b@example.com"]
-    jobs = make_problem_jobs(20)
-    tell(now=NOW)
-    assert len(mail_server.mails) == 2
-    judge(jobs[:10], "SUCCESS", now=NOW + HOUR)
-    tell(now=NOW + HOUR)
-    assert len(mail_server.mails) == 4
-    judge(jobs[10:], "SUCCESS", now=NOW + 2 * HOUR)
-    tell(now=NOW + 2 * HOUR)
-    assert [mail.subject[:6] for mail in mail_server.to("a@example.com")] == [
-        "[PROBL",
-        "[BETTE",
-        "[OK] D",
-    ]
-
-
-def test_two_thousand_failing_jobs_are_one_message_in_few_statements(
-    mail_server: MailServer, settings: Settings
-) -> None:
-    settings.ADMIN_EMAIL_RECIPIENTS = ["a@example.com"]
-    make_problem_jobs(2000, "FAILED", "backup_failed")
-    notice(now=NOW)
-    with CaptureQueriesContext(connection) as queries:
-        assert send(now=NOW).messages == 1
-    assert len(queries) < 25
-    assert len(mail_server.mails) == 1
 
 
 def test_one_that_refuses_hangs_or_breaks_keeps_no_other_waiting(
@@ -175,9 +139,9 @@ def test_each_wait_is_twice_as_long_up_to_an_hour(attempts: int, seconds: int) -
     assert wait_after(attempts) == timedelta(seconds=seconds)
 
 
-def test_for_a_day_it_is_tried_again_and_then_given_up(web_server: WebServer) -> None:
-    web_server.answer(500, b"down")
-    row = waiting(hook(web_server.url()), "", next_try_at=NOW)
+def test_for_a_day_it_is_tried_again_and_then_given_up(mail_server: MailServer) -> None:
+    mail_server.answer_to_data = "451 4.3.0 Not now"
+    row = waiting(make_channel())
     now, tried = NOW, list[timedelta]()
     while state_of(row)[0] == "pending":
         assert send(now=now - timedelta(seconds=1)) == Sent(0, 0, {})
@@ -188,7 +152,8 @@ def test_for_a_day_it_is_tried_again_and_then_given_up(web_server: WebServer) ->
     assert row.state == "failed"
     assert len(tried) > 25
     assert tried[-1] <= GIVE_UP
-    assert "500" in row.last_error
+    assert "451" in row.last_error
+    mail_server.answer_to_data = ""
     assert send(now=NOW + 3 * DAY) == Sent(0, 0, {})
 
 
@@ -200,7 +165,23 @@ def test_no_secret_is_in_an_error_or_in_the_log(
     send(now=NOW)
     row.refresh_from_db()
     assert row.last_error
+    row.channel.refresh_from_db()
+    assert row.channel.last_error == row.last_error
     assert SECRET not in row.last_error + caplog.text
+
+
+def test_the_words_of_an_error_that_nobody_foresaw_are_not_kept(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_down(*_: object) -> None:
+        raise ZeroDivisionError(SECRET)
+
+    monkeypatch.setattr(channels, "hand_over", break_down)
+    row = waiting(make_channel())
+    sent = send(now=NOW)
+    row.refresh_from_db()
+    assert row.last_error == "ZeroDivisionError"
+    assert SECRET not in f"{sent} {caplog.text}"
 
 
 def test_what_is_claimed_is_left_until_the_claim_ends_and_sent_again_as_the_same(
@@ -222,6 +203,74 @@ def test_what_is_claimed_is_left_until_the_claim_ends_and_sent_again_as_the_same
     assert first == second
 
 
+def test_a_webhook_that_hears_of_it_again_knows_it_by_its_id(
+    web_server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = waiting(hook(web_server.url()), "")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("scanner.alerts.outbox._Sender._mark_sent", die)
+        with pytest.raises(KeyboardInterrupt):
+            send(now=NOW)
+    assert send(now=NOW + CLAIM + MINUTE) == Sent(1, 0, {})
+    assert state_of(row) == ("sent", 2)
+    first, second = (request.headers["x-backupmonitor-id"] for request in web_server.requests)
+    assert first == second
+
+
+def test_a_claim_counts_from_when_it_is_taken_however_long_the_pass(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = make_channel()
+    for name in "ab":
+        waiting(channel, f"{name}@example.com")
+    passed, ends = [0.0], list[datetime | None]()
+    clock = SimpleNamespace(monotonic=lambda: passed[0])
+    monkeypatch.setattr("scanner.alerts.outbox.time", clock)
+    compose = wording.compose
+
+    def slowly(channel: Channel, recipient: str, rows: list[Delivery], **named: Any) -> Any:
+        ends.extend(row.claimed_until for row in rows)
+        passed[0] += 600
+        return compose(channel, recipient, rows, **named)
+
+    monkeypatch.setattr(wording, "compose", slowly)
+    assert send(now=NOW).messages == 2
+    assert ends == [NOW + CLAIM, NOW + 10 * MINUTE + CLAIM]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_for_a_moment_has_the_mark_once_it_is_back(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = waiting(make_channel())
+    mark, tries = _Sender._mark_sent, list[int]()
+
+    def fail_once(sender: _Sender, work: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("the server closed the connection")
+        mark(sender, work)
+
+    monkeypatch.setattr(_Sender, "_mark_sent", fail_once)
+    assert send(now=NOW) == Sent(1, 0, {})
+    assert (state_of(row), len(tries), len(mail_server.mails)) == (("sent", 1), 2, 1)
+
+
+def test_what_waits_for_a_day_for_a_channel_that_is_off_is_given_up(
+    mail_server: MailServer,
+) -> None:
+    old = waiting(make_channel(enabled=False))
+    assert send(now=NOW + GIVE_UP) == Sent(0, 0, {})
+    assert state_of(old) == ("pending", 0)
+    assert send(now=NOW + GIVE_UP + MINUTE) == Sent(0, 0, {})
+    assert state_of(old) == ("failed", 0)
+    assert old.last_error == "the channel is off"
+
+
 def test_a_channel_that_is_off_keeps_what_waits(mail_server: MailServer) -> None:
     channel = make_channel(enabled=False)
     row = waiting(channel)
@@ -234,8 +283,6 @@ def test_a_channel_that_is_off_keeps_what_waits(mail_server: MailServer) -> None
 def test_what_cannot_be_written_holds_up_nothing_else(
     mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scanner.alerts import wording
-
     compose = wording.compose
 
     def break_one(channel: Channel, recipient: str, *arguments: Any, **named: Any) -> Any:
@@ -285,18 +332,3 @@ def test_several_senders_send_each_message_once(mail_server: MailServer) -> None
         thread.join()
     assert sum(one.messages for one in results) == 12
     assert len(mail_server.mails) == len(set(mail_server.message_ids())) == 12
-
-
-def test_a_step_that_fails_keeps_no_other_from_being_tried(
-    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from scanner.alerts import noticing
-
-    def break_down(*, now: datetime) -> None:
-        raise ValueError("a mistake of ours")
-
-    monkeypatch.setattr(noticing, "notice", break_down)
-    row = waiting(make_channel())
-    with pytest.raises(ValueError, match="a mistake of ours"):
-        tell(now=NOW)
-    assert state_of(row)[0] == "sent"

@@ -5,11 +5,19 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django import Settings
 
+from scanner.alerts import noticing
 from scanner.models import Incident, ScanRun
 from scanner.scan import scan
-from tests.alerts.rows import make_channel, make_problem_jobs
+from tests.alerts.rows import (
+    make_channel,
+    make_delivery,
+    make_event,
+    make_incident,
+    make_problem_jobs,
+)
 from tests.alerts.servers import (  # noqa: F401 - fixtures
     MailServer,
     WebServer,
@@ -51,6 +59,45 @@ def test_what_could_not_be_sent_is_told_with_its_channel_and_the_exit_code(
     found = json.loads(words)
     assert (found["events"], found["sent"], found["failed"]) == ({"opened": 1}, 0, 1)
     assert "550" in found["errors"]["ops"]
+
+
+def test_with_json_one_object_is_printed(mail_server: MailServer) -> None:
+    make_channel()
+    make_problem_jobs(2, "FAILED", "backup_failed")
+    code, words = run("--json")
+    assert code == 0
+    assert json.loads(words) == {
+        "events": {"opened": 2},
+        "deliveries": 2,
+        "sent": 1,
+        "failed": 0,
+        "errors": {},
+    }
+
+
+def test_the_words_name_the_channel_that_failed_and_why(mail_server: MailServer) -> None:
+    mail_server.reject("ops@example.com")
+    make_channel("ops")
+    make_problem_jobs(1, "FAILED", "backup_failed")
+    code, words = run()
+    assert code == 1
+    incidents, messages, why = words.splitlines()
+    assert incidents == "Incidents: 1 opened."
+    assert messages == "Messages: 0 sent, 1 to be tried again."
+    assert why.startswith("  ops: The mail server refuses this recipient: 550 ")
+
+
+def test_a_mistake_of_ours_is_exit_code_2_and_what_waits_is_sent(
+    mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(**_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    make_delivery(make_event(make_incident()), make_channel(), now=timezone.now())
+    monkeypatch.setattr(noticing, "notice", break_down)
+    code, words = run("--json")
+    assert (code, words) == (2, "")
+    assert len(mail_server.mails) == 1
 
 
 def test_a_scan_by_hand_tells_what_it_found_also_when_it_failed(
