@@ -179,7 +179,8 @@ def record_agents(seen: dict[str, bool], *, now: datetime) -> None:
 def _locked(keys: Iterable[int]) -> dict[int, ExpectedBackupJob]:
     jobs: dict[int, ExpectedBackupJob] = {}
     for some in batches(sorted(set(keys))):
-        locked = ExpectedBackupJob.objects.select_for_update(of=("self",))
+        # Not their keys: or a row that refers to a job, as of the alerts, would wait for it.
+        locked = ExpectedBackupJob.objects.select_for_update(of=("self",), no_key=True)
         locked = locked.select_related("last_good_entry")
         jobs |= locked.order_by("pk").in_bulk(list(some))
     return jobs

@@ -89,7 +89,7 @@ def save(job: ExpectedBackupJob, *, now: datetime) -> None:
     """
     with transaction.atomic():
         stored = (
-            ExpectedBackupJob.objects.select_for_update().filter(pk=job.pk).first()
+            ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()
             if job.pk
             else None
         )
@@ -111,7 +111,7 @@ def save_all(jobs: Iterable[ExpectedBackupJob], *, now: datetime) -> None:
     changed = {job.pk: job for job in jobs if not job._state.adding}
     with transaction.atomic():
         for some in batches(list(changed)):
-            locked = ExpectedBackupJob.objects.select_for_update().filter(pk__in=some)
+            locked = ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk__in=some)
             for stored in locked.order_by("pk"):
                 _take_over(stored, changed[stored.pk])
                 _reckon(changed[stored.pk], stored, now)
@@ -171,7 +171,7 @@ def follow_agent_time_zone(*, now: datetime) -> int:
 
 def _rework(jobs: QuerySet[ExpectedBackupJob], now: datetime, **stated: bool) -> int:
     """Lock jobs, change what is stated and nothing else that people say; give how many."""
-    locked = list(jobs.select_for_update().order_by("pk"))
+    locked = list(jobs.select_for_update(no_key=True).order_by("pk"))
     for job in locked:
         before = copy(job)
         for name, value in stated.items():

@@ -244,7 +244,9 @@ def _record(looks: Sequence[_Look], now: datetime) -> int:
 def _as_they_were(looks: Sequence[_Look]) -> list[_Look]:
     """Lock the copies, their jobs first as everybody does; leave out those that changed since."""
     jobs = {one.copy.job_id for one in looks}
-    list(ExpectedBackupJob.objects.select_for_update().filter(pk__in=jobs).order_by("pk"))
+    list(
+        ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk__in=jobs).order_by("pk")
+    )
     locked = VaultCopy.objects.select_for_update().order_by("pk")
     fresh = locked.in_bulk([one.copy.pk for one in looks])
     return [

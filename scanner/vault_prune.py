@@ -226,7 +226,7 @@ def _record(
     job: ExpectedBackupJob, removed: Sequence[VaultCopy], wanted: Collection[str], now: datetime
 ) -> None:
     """Record copies of a job as deleted, in a transaction that fenced already."""
-    ExpectedBackupJob.objects.select_for_update().get(pk=job.pk)
+    ExpectedBackupJob.objects.select_for_update(no_key=True).get(pk=job.pk)
     keys = [copy.pk for copy in removed]
     marked = VaultCopy.objects.filter(pk__in=keys, state=State.DELETING.value)
     marked.update(state=State.DELETED.value, deleted_at=now)

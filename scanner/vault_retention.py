@@ -96,7 +96,7 @@ def fates(jobs: Sequence[int]) -> Iterator[Fate]:
 
 def locked_fate(job: int) -> Fate:
     """Decide on one job's copies as they stand now, and lock the job until the transaction ends."""
-    locked = ExpectedBackupJob.objects.select_for_update(of=("self",))
+    locked = ExpectedBackupJob.objects.select_for_update(of=("self",), no_key=True)
     jobs = locked.select_related("last_good_entry")
     fresh = jobs.annotate(has_failed_restore=_has_failed_restore()).get(pk=job)
     return _fate(fresh, list(_copies([job])), [point for _, point in _points([job])])

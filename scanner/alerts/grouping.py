@@ -29,6 +29,10 @@ class Seat:
     names: Names
     reason: str
 
+    def groups(self) -> list["Group"]:
+        """Give each place that it is in, the widest first."""
+        return [Group(self.names[:depth], self.reason) for depth in range(1, len(KINDS) + 1)]
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -55,26 +59,22 @@ def group(seats: Iterable[Seat], active: Mapping[Names, int]) -> dict[int, Group
     by_reason: defaultdict[str, list[Seat]] = defaultdict(list)
     for seat in seats:
         by_reason[seat.reason].append(seat)
-    totals = _totals(active)
+    total = totals(active)
     groups: dict[int, Group] = {}
     for reason, some in by_reason.items():
         for names, members in _within((), some).items():
-            for place, held in _places(names, members, totals):
+            for place, held in _places(names, members, total):
                 groups |= {seat.job_id: Group(place, reason) for seat in held}
     return groups
 
 
-def active_in(names: Names, active: Mapping[Names, int]) -> int:
-    """Count the active jobs of a place."""
-    return sum(count for key, count in active.items() if key[: len(names)] == names)
-
-
-def _totals(active: Mapping[Names, int]) -> dict[Names, int]:
-    totals: defaultdict[Names, int] = defaultdict(int)
+def totals(active: Mapping[Names, int]) -> dict[Names, int]:
+    """Count the active jobs of each place, of whatever kind, from those of the narrowest."""
+    counts: defaultdict[Names, int] = defaultdict(int)
     for names, count in active.items():
         for depth in range(1, len(KINDS) + 1):
-            totals[names[:depth]] += count
-    return totals
+            counts[names[:depth]] += count
+    return dict(counts)
 
 
 def _within(names: Names, seats: Iterable[Seat]) -> dict[Names, list[Seat]]:

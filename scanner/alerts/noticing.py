@@ -103,7 +103,8 @@ def _told(book: Book, *, tell: bool) -> Noticed:
 
 def _take_marked(windows: Windows, now: datetime) -> list[ExpectedBackupJob]:
     """Give the jobs to look at, locked, their marks cleared; those held are marked for later."""
-    marked = ExpectedBackupJob.objects.select_for_update().filter(alert_check_at__lte=now)
+    jobs = ExpectedBackupJob.objects.select_for_update(no_key=True)
+    marked = jobs.filter(alert_check_at__lte=now)
     free: list[ExpectedBackupJob] = []
     held: list[ExpectedBackupJob] = []
     for job in marked.order_by("pk"):

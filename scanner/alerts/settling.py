@@ -1,5 +1,6 @@
 """Puts each job into the incident in which it should be: its own, a place's, or none."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -41,7 +42,7 @@ class _Moved:
     joined: int = 0
     left: int = 0
     paused: int = 0
-    folded: int = 0
+    elsewhere: int = 0  # into another incident, no better
     level: AlertLevel = AlertLevel.WARNING
     parts: set[int] = field(default_factory=set)
 
@@ -54,6 +55,7 @@ class _Jobs:
     windows: Windows
     book: Book
     active: dict[Names, int] = field(default_factory=dict)
+    totals: dict[Names, int] = field(default_factory=dict)
     places: dict[Group, Incident] = field(default_factory=dict)
     moved: dict[str, _Moved] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class _Jobs:
         standings = self._standings(jobs.values(), members)
         companies = {job.company_name for job in self.marked}
         self.active = _active(companies)
+        self.totals = grouping.totals(self.active)
         open_places = Incident.objects.filter(
             kind=Kind.PLACE.value, ended_at=None, company__in=sorted(companies)
         )
@@ -119,15 +122,16 @@ class _Jobs:
             if standing.status == Status.MISSING.value
         }
         found = grouping.group(seats.values(), self.active)
-        going_on = {group for group in self.places if self._goes_on(group, seats.values())}
+        missing = Counter(group for seat in seats.values() for group in seat.groups())
         chosen: dict[int, Group] = {}
         for key, seat in seats.items():
             member = members.get(key)
             mine = member.incident.key if member is not None else ""
             candidates = [
                 group
-                for group, place in self.places.items()
-                if group.holds(seat) and (place.key == mine or group in going_on)
+                for group in seat.groups()
+                if group in self.places
+                and (self.places[group].key == mine or self._goes_on(group, missing[group]))
             ]
             if key in found:
                 candidates.append(found[key])
@@ -135,10 +139,9 @@ class _Jobs:
                 chosen[key] = min(candidates, key=lambda group: len(group.names))
         return chosen
 
-    def _goes_on(self, group: Group, seats: Iterable[Seat]) -> bool:
+    def _goes_on(self, group: Group, missing: int) -> bool:
         """Tell whether a place is still so bad that what goes missing there is of one trouble."""
-        missing = sum(group.holds(seat) for seat in seats)
-        active = grouping.active_in(group.names, self.active)
+        active = self.totals.get(group.names, 0)
         return missing >= grouping.FEWEST and missing * 100 >= active * STILL_PERCENT
 
     def _put(
@@ -158,7 +161,7 @@ class _Jobs:
         elif now_in is None or member is None:
             self.book.open_job(job, standing)
         elif now_in.kind != Kind.JOB.value or _is_milder(standing, now_in):
-            self._leave(member)
+            self._leave(member, gone=bool(standing.status) and now_in.kind != Kind.JOB.value)
             self.book.open_job(job, standing)
         else:
             self.book.renew(member, job)
@@ -182,7 +185,7 @@ class _Jobs:
             self.book.renew(member, job)
             return
         if member is not None:
-            self._leave(member, folded=True)
+            self._leave(member, gone=True)
             moved.parts.add(member.incident_id)
             if member.incident.opened_at < place.opened_at:
                 self.book.change(place, opened_at=member.incident.opened_at)
@@ -203,16 +206,16 @@ class _Jobs:
         if is_worse or is_other:
             self.book.tell(incident, Event.CHANGED, count=1, of=1)
 
-    def _leave(self, member: IncidentMember, *, paused: bool = False, folded: bool = False) -> None:
+    def _leave(self, member: IncidentMember, *, paused: bool = False, gone: bool = False) -> None:
         self.book.leave(member)
         if member.incident.kind == Kind.JOB.value:
-            how = End.FOLDED if folded else End.PAUSED if paused else End.RECOVERED
+            how = End.FOLDED if gone else End.PAUSED if paused else End.RECOVERED
             self.book.end(member.incident, how)
             return
         moved = self._move(member.incident)
         moved.left += 1
         moved.paused += paused
-        moved.folded += folded
+        moved.elsewhere += gone
 
     def _move(self, incident: Incident) -> _Moved:
         """Give what happens to the incident of a place."""
@@ -240,10 +243,10 @@ class _Jobs:
         event = _event_of(moved, told, count)
         if moved.level is AlertLevel.PROBLEM:
             book.change(place, level=AlertLevel.PROBLEM.value)
-        of = grouping.active_in(group_of(place).names, self.active)
+        of = self.totals.get(group_of(place).names, 0)
         peak = max(count, facts.get("peak", 0))
         facts |= {"of": of, "count": count, "peak": peak, "joined": joined, "left": left}
-        if event is not None and event is not Event.JOINED:
+        if 2 * count <= told or event not in (None, Event.JOINED):
             facts |= {"told": count, "joined": 0, "left": 0}
         book.change(place, facts=facts)
         if event is not None:
@@ -252,7 +255,7 @@ class _Jobs:
 
 
 def _end_of(moved: _Moved) -> Incident.End:
-    if moved.folded:
+    if moved.elsewhere:
         return End.FOLDED
     return End.PAUSED if 0 < moved.paused == moved.left else End.RECOVERED
 
@@ -266,7 +269,7 @@ def _event_of(moved: _Moved, told: int, count: int) -> IncidentEvent.Kind | None
         return Event.CHANGED
     if count >= 2 * told:
         return Event.GROWN
-    if 2 * count <= told:
+    if 2 * count <= told and moved.left > moved.elsewhere:
         return Event.PARTLY
     return Event.JOINED if moved.joined else None
 

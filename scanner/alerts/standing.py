@@ -47,7 +47,7 @@ def standing_of(
     2. A corrupt backup is a problem at once.
     3. A failed or missing one is a problem once there are as many in a row as the job says, or when
        it follows a problem that people were told of (`is_told`); the first missing one in a row is
-       only a warning if the job says so.
+       only a warning if the job says so, and it does not follow such a problem.
     4. A good one with a warning that is told of is a warning; and a problem when the copy is still
        to be written and the job has no other one (`has_copy`): the staged file will be replaced.
     """
@@ -71,6 +71,7 @@ def _of_problem(job: ExpectedBackupJob, *, is_told: bool) -> Standing | None:
         job.status == Status.MISSING.value
         and job.first_missing_is_warning
         and job.problem_cycles <= 1
+        and not is_told
     )
     level = AlertLevel.WARNING if is_first_missing else AlertLevel.PROBLEM
     return Standing(level, job.status, job.reason)
