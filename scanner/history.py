@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from scanner import stock
+from scanner import days, stock
 from scanner.cycle import Cycle
 from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
 from scanner.models.batch import BATCH, batches
@@ -119,14 +119,13 @@ def record_copies(entries: Sequence[BackupEntry], *, now: datetime, fence: Fence
         BackupEntry.objects.bulk_update(
             entries, ("vault_path", "vault_pending", "warnings", "message"), batch_size=BATCH
         )
-        told = []
+        days.keep_up(entries, jobs)
         for entry in entries:
             job = jobs[entry.job_id]
             if job.last_entry_id == entry.pk:
                 job.warnings, job.alert_check_at = entry.warnings, now
-                told.append(job)
         ExpectedBackupJob.objects.bulk_update(
-            told, ("warnings", "alert_check_at"), batch_size=BATCH
+            jobs.values(), ("warnings", "alert_check_at", "days"), batch_size=BATCH
         )
         stock.take_in(entries, now=now)
 
@@ -140,6 +139,12 @@ def begin_run(trigger: ScanRun.Trigger, agents: Sequence[str], *, now: datetime)
         outcome=ScanRun.Outcome.INTERRUPTED.value, error="killed before its end", finished_at=None
     )
     return ScanRun.objects.create(trigger=trigger.value, agents=list(agents), started_at=now)
+
+
+def note_progress(run: ScanRun, done: int, total: int) -> None:
+    """Record how many of a run's backups are judged: somebody may be looking."""
+    run.claims_done, run.claims_total = done, total
+    ScanRun.objects.filter(pk=run.pk).update(claims_done=done, claims_total=total)
 
 
 def end_run(run: ScanRun) -> None:
@@ -204,6 +209,7 @@ def _record_entries(
     stock.take_in(entries, now=now)
     changes = [change for entry in entries if (change := apply(jobs[entry.job_id], entry, now))]
     touched = {entry.job_id: jobs[entry.job_id] for entry in entries}
+    days.keep_up(entries, touched)
     ExpectedBackupJob.objects.bulk_update(
         touched.values(), ExpectedBackupJob.STATE_FIELDS, batch_size=BATCH
     )

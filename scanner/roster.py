@@ -1,20 +1,12 @@
 """Every change of a job that people (or AUTO_REGISTER) make: by form, action, import or toggle.
 
-A job's `due_at` and `deadline_at` name the cycle that is awaited; here they follow from a change:
-
-- A new job, or one switched on, awaits the first cycle whose deadline is still to come.
-- A paused job awaits nothing.
-- A changed schedule or zone holds for what is not due yet. A cycle already due keeps its due. What
-  was in force before is kept in `past_timetables`, since a report may still come for it.
-- A changed grace moves the deadline of the awaited cycle, due or not.
-
-A job that is paused or switched on, or that says otherwise what is told of it, is looked at by the
-alerts.
+Each is done under a lock, with what it means for the cycle that the job awaits (`reckoning`), and
+leaves a `JobChange`: what, when, and `by` whom (a user's name; empty: by itself).
 """
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,49 +15,25 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from scanner import conf
-from scanner.cycle import Cycle
+from scanner.job_changes import STATED_FIELDS, Action, note
 from scanner.models import ExpectedBackupJob
 from scanner.models.batch import BATCH, batches
-from scanner.pipeline.deposit import Place, agent_identity
+from scanner.pipeline.deposit import Place
+from scanner.pipeline.text import clean
+from scanner.reckoning import RECKONED_FIELDS, reckon
 
 logger = logging.getLogger(__name__)
 
-PAST_TIMETABLES = 20
-COLUMNS = (
-    "company_name",
-    "city",
-    "neighborhood",
-    "database_name",
-    "year",
-    "agent_id",
-    "schedule",
-    "time_zone",
-    "grace_minutes",
-    "notification_recipients",
+_STANDING_FIELDS = (
     "is_active",
+    "paused_at",
+    "paused_by",
+    "pause_reason",
+    "paused_until",
+    "retired_at",
+    "awaits_adoption",
 )
-"""What a file of jobs may say of one."""
-STATED_FIELDS = (
-    *COLUMNS,
-    "has_trailer",
-    "min_size",
-    "stale_after",
-    "alert_after",
-    "first_missing_is_warning",
-    "keep_last",
-    "keep_daily",
-    "keep_weekly",
-    "keep_monthly",
-    "keep_yearly",
-)
-RECKONED_FIELDS = (
-    "past_timetables",
-    "zone_in_force",
-    "due_at",
-    "deadline_at",
-    "alert_check_at",
-)
-_ALERTED = ("is_active", "alert_after", "first_missing_is_warning")
+_SAVED_FIELDS = tuple(dict.fromkeys((*STATED_FIELDS, *_STANDING_FIELDS, *RECKONED_FIELDS)))
 STATE_ATTRIBUTES = tuple(
     f"{name}_id" if name.endswith("_entry") else name for name in ExpectedBackupJob.STATE_FIELDS
 )
@@ -81,7 +49,7 @@ class Unexpected:
     database: str
 
 
-def save(job: ExpectedBackupJob, *, now: datetime) -> None:
+def save(job: ExpectedBackupJob, *, now: datetime, by: str = "") -> None:
     """Store a new or changed job, with what follows for the cycle it awaits.
 
     Raise ValidationError when it cannot be (the schedule, the zone, a field, a second job for the
@@ -95,49 +63,124 @@ def save(job: ExpectedBackupJob, *, now: datetime) -> None:
         )
         if stored is not None:
             _take_over(stored, job)
+        _follow(job, stored, now, by)
         job.clean()
-        _reckon(job, stored, now)
+        reckon(job, stored, now)
         job.full_clean(exclude=["last_entry", "last_good_entry", "last_restore"])
         if stored is None:
             job.save(force_insert=True)
         else:
-            job.save(update_fields=(*STATED_FIELDS, *RECKONED_FIELDS))
+            job.save(update_fields=_SAVED_FIELDS)
+        note([(job, stored)], by, now)
 
 
-def save_all(jobs: Iterable[ExpectedBackupJob], *, now: datetime) -> None:
+def save_all(
+    jobs: Iterable[ExpectedBackupJob],
+    *,
+    now: datetime,
+    by: str = "",
+    added: Action = Action.ADDED,
+) -> None:
     """Store many new and changed jobs, which the caller has validated, in one transaction."""
     jobs = list(jobs)
     new = [job for job in jobs if job._state.adding]
     changed = {job.pk: job for job in jobs if not job._state.adding}
+    before: list[tuple[ExpectedBackupJob, ExpectedBackupJob | None]] = []
     with transaction.atomic():
         for some in batches(list(changed)):
             locked = ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk__in=some)
             for stored in locked.order_by("pk"):
-                _take_over(stored, changed[stored.pk])
-                _reckon(changed[stored.pk], stored, now)
-        ExpectedBackupJob.objects.bulk_update(
-            changed.values(), (*STATED_FIELDS, *RECKONED_FIELDS), batch_size=BATCH
-        )
+                job = changed[stored.pk]
+                _take_over(stored, job)
+                _follow(job, stored, now, by)
+                reckon(job, stored, now)
+                before.append((job, stored))
+        ExpectedBackupJob.objects.bulk_update(changed.values(), _SAVED_FIELDS, batch_size=BATCH)
         for job in new:
-            _reckon(job, None, now)
+            _follow(job, None, now, by)
+            reckon(job, None, now)
         ExpectedBackupJob.objects.bulk_create(new, batch_size=BATCH)
+        note([*before, *((job, None) for job in new)], by, now, added=added)
 
 
-def set_active(keys: Sequence[int], *, active: bool, now: datetime) -> int:
-    """Switch jobs on or off by their primary keys; give how many changed."""
-    changed = 0
-    with transaction.atomic():
-        for some in batches(keys):
-            others = ExpectedBackupJob.objects.filter(pk__in=some).exclude(is_active=active)
-            changed += _rework(others, now, is_active=active)
-    logger.info("%d jobs %s", changed, "activated" if active else "paused")
-    return changed
+def pause(
+    keys: Sequence[int],
+    *,
+    now: datetime,
+    by: str = "",
+    reason: str = "",
+    until: datetime | None = None,
+) -> int:
+    """Pause jobs; those paused already take the new reason and end. Give how many changed."""
+    reason = clean(reason.strip(), 500)
+
+    def paused(job: ExpectedBackupJob) -> None:
+        if job.is_active or job.paused_at is None:
+            job.paused_at = now
+        job.is_active = False
+        job.paused_by, job.pause_reason, job.paused_until = by[:150], reason, until
+
+    jobs = ExpectedBackupJob.objects.filter(retired_at=None)
+    alike = jobs.exclude(is_active=False, pause_reason=reason, paused_until=until)
+    return _change(alike, keys, paused, Action.PAUSED, by=by, now=now, why=reason)
+
+
+def resume(keys: Sequence[int], *, now: datetime, by: str = "") -> int:
+    """Let jobs that are paused or retired be judged again; give how many changed."""
+
+    def resumed(job: ExpectedBackupJob) -> None:
+        job.is_active, job.retired_at, job.awaits_adoption = True, None, False
+        _end_pause(job)
+
+    jobs = ExpectedBackupJob.objects.exclude(is_active=True)
+    return _change(jobs, keys, resumed, Action.RESUMED, by=by, now=now)
+
+
+def retire(keys: Sequence[int], *, now: datetime, by: str = "", reason: str = "") -> int:
+    """Expect no more backups of jobs, whose history is kept; give how many changed."""
+
+    def retired(job: ExpectedBackupJob) -> None:
+        job.is_active, job.retired_at, job.awaits_adoption = False, now, False
+        _end_pause(job)
+
+    jobs = ExpectedBackupJob.objects.filter(retired_at=None)
+    return _change(
+        jobs, keys, retired, Action.RETIRED, by=by, now=now, why=clean(reason.strip(), 500)
+    )
+
+
+def adopt(
+    keys: Sequence[int],
+    *,
+    schedule: str,
+    now: datetime,
+    by: str = "",
+    time_zone: str = "",
+    grace_minutes: int | None = None,
+) -> int:
+    """Expect backups of databases that were registered by themselves; give how many there were.
+
+    Raise ValidationError when the schedule, the zone or the grace cannot be; then none is adopted.
+    """
+
+    def adopted(job: ExpectedBackupJob) -> None:
+        job.schedule, job.time_zone, job.grace_minutes = schedule, time_zone, grace_minutes
+        job.is_active, job.awaits_adoption = True, False
+        _end_pause(job)
+        job.clean()
+
+    jobs = ExpectedBackupJob.objects.filter(awaits_adoption=True)
+    fields = ("schedule", "time_zone", "grace_minutes")
+    return _change(jobs, keys, adopted, Action.ADOPTED, by=by, now=now, fields=fields)
 
 
 def register(
-    found: Iterable[Unexpected], *, active: bool, now: datetime
+    found: Iterable[Unexpected], *, active: bool, now: datetime, by: str = ""
 ) -> list[ExpectedBackupJob]:
-    """Make jobs without a schedule for databases that nobody expected; give the new ones."""
+    """Make jobs without a schedule for databases that nobody expected; give the new ones.
+
+    Where nobody asked for it, they wait for somebody to say when their backups are due.
+    """
     jobs = [
         ExpectedBackupJob(
             company_name=one.place.company[:100],
@@ -147,38 +190,34 @@ def register(
             year=year_of(one.database),
             agent_id=one.agent,
             is_active=active,
+            awaits_adoption=not by,
         )
         for one in found
     ]
-    save_all(jobs, now=now)
+    save_all(jobs, now=now, by=by, added=Action.REGISTERED)
     for job in jobs:
         logger.info("registered %s of agent %s", job.database_name, job.agent_id)
     return jobs
 
 
-def follow_agent_time_zone(*, now: datetime) -> int:
-    """Carry a changed AGENT_TIME_ZONE into the jobs that have no zone of their own."""
+def keep_up(*, now: datetime) -> int:
+    """Do what time or a setting brings; give how many jobs changed.
+
+    A pause whose end has come is over, and a changed AGENT_TIME_ZONE is carried into the jobs that
+    have no zone of their own.
+    """
+    over = ExpectedBackupJob.objects.filter(paused_until__lte=now, retired_at=None)
+    keys = list(over.values_list("pk", flat=True))  # as nearly always, none: take no lock
+    changed = resume(keys, now=now) if keys else 0
     stale = ExpectedBackupJob.objects.filter(time_zone="").exclude(
         zone_in_force=conf.agent_time_zone()
     )
-    if not stale.exists():  # as nearly always: take no lock
-        return 0
-    with transaction.atomic():
-        changed = _rework(stale, now)
-    logger.info("%d jobs follow AGENT_TIME_ZONE=%s", changed, conf.agent_time_zone())
+    if stale.exists():
+        with transaction.atomic():
+            followed = len(_rework(stale, lambda _job: None, now))
+        logger.info("%d jobs follow AGENT_TIME_ZONE=%s", followed, conf.agent_time_zone())
+        changed += followed
     return changed
-
-
-def _rework(jobs: QuerySet[ExpectedBackupJob], now: datetime, **stated: bool) -> int:
-    """Lock jobs, change what is stated and nothing else that people say; give how many."""
-    locked = list(jobs.select_for_update(no_key=True).order_by("pk"))
-    for job in locked:
-        before = copy(job)
-        for name, value in stated.items():
-            setattr(job, name, value)
-        _reckon(job, before, now)
-    ExpectedBackupJob.objects.bulk_update(locked, (*stated, *RECKONED_FIELDS), batch_size=BATCH)
-    return len(locked)
 
 
 def year_of(database: str) -> int | None:
@@ -187,46 +226,67 @@ def year_of(database: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
+def _change(
+    jobs: QuerySet[ExpectedBackupJob],
+    keys: Sequence[int],
+    change: Callable[[ExpectedBackupJob], None],
+    action: Action,
+    *,
+    by: str,
+    now: datetime,
+    why: str = "",
+    fields: Sequence[str] = (),
+) -> int:
+    count = 0
+    with transaction.atomic():
+        for some in batches(keys):
+            pairs = _rework(jobs.filter(pk__in=some), change, now, fields)
+            note(pairs, by, now, action=action, why=why)
+            count += len(pairs)
+    logger.info("%d jobs %s%s", count, action.value, f" by {by}" if by else "")
+    return count
+
+
+def _rework(
+    jobs: QuerySet[ExpectedBackupJob],
+    change: Callable[[ExpectedBackupJob], None],
+    now: datetime,
+    fields: Sequence[str] = (),
+) -> list[tuple[ExpectedBackupJob, ExpectedBackupJob]]:
+    """Lock jobs, change their standing and `fields`; give each with what it was like before."""
+    pairs = []
+    for job in jobs.select_for_update(no_key=True).order_by("pk"):
+        before = copy(job)
+        change(job)
+        reckon(job, before, now)
+        pairs.append((job, before))
+    changed = [job for job, _ in pairs]
+    ExpectedBackupJob.objects.bulk_update(
+        changed, (*fields, *_STANDING_FIELDS, *RECKONED_FIELDS), batch_size=BATCH
+    )
+    return pairs
+
+
+def _follow(
+    job: ExpectedBackupJob, stored: ExpectedBackupJob | None, now: datetime, by: str
+) -> None:
+    """Let what a form or a file says of `is_active` and the schedule mean a pause, or its end."""
+    was_active = stored is None or stored.is_active
+    if job.is_active:
+        job.retired_at = None
+        _end_pause(job)
+    elif was_active:
+        job.paused_at, job.paused_by = now, by[:150]
+    if stored is not None and (job.is_active is not was_active or job.schedule != stored.schedule):
+        job.awaits_adoption = False
+
+
+def _end_pause(job: ExpectedBackupJob) -> None:
+    job.paused_at, job.paused_by, job.pause_reason, job.paused_until = None, "", "", None
+
+
 def _take_over(stored: ExpectedBackupJob, job: ExpectedBackupJob) -> None:
     """Let the stored row's own findings stand: scans may have moved them since `job` was read."""
-    for field in (*RECKONED_FIELDS, *STATE_ATTRIBUTES):
+    standing = (name for name in _STANDING_FIELDS if name not in STATED_FIELDS)
+    for field in (*RECKONED_FIELDS, *STATE_ATTRIBUTES, *standing):
         setattr(job, field, getattr(stored, field))
-
-
-def _reckon(job: ExpectedBackupJob, stored: ExpectedBackupJob | None, now: datetime) -> None:
-    job.agent_id = agent_identity(job.agent_id)
-    job.schedule = job.schedule.strip()
-    job.time_zone = job.time_zone.strip()
-    if stored is None:
-        job.created_at = now
-    else:
-        _keep_timetable(job, stored, now)
-        if any(getattr(job, name) != getattr(stored, name) for name in _ALERTED):
-            job.alert_check_at = now
-    job.zone_in_force = job.zone_name
-    if not job.is_active:
-        _await(job, None)
-    elif stored is None or not stored.is_active:
-        _await(job, job.calendar.first_ending_after(now))
-    elif job.due_at is not None and job.due_at <= now:
-        _await(job, Cycle(job.due_at, job.due_at + job.grace))
-    elif _timetable(stored) != (job.schedule, job.zone_name):
-        _await(job, job.calendar.first_due_after(now))
-    elif job.due_at is not None:
-        _await(job, Cycle(job.due_at, job.due_at + job.grace))
-
-
-def _keep_timetable(job: ExpectedBackupJob, stored: ExpectedBackupJob, now: datetime) -> None:
-    schedule, zone = _timetable(stored)
-    if (schedule, zone) != (job.schedule, job.zone_name):
-        era = {"schedule": schedule, "zone": zone, "until": now.isoformat()}
-        job.past_timetables = [*stored.past_timetables, era][-PAST_TIMETABLES:]
-
-
-def _timetable(stored: ExpectedBackupJob) -> tuple[str, str]:
-    return stored.schedule, stored.zone_in_force
-
-
-def _await(job: ExpectedBackupJob, cycle: Cycle | None) -> None:
-    job.due_at = cycle.due if cycle else None
-    job.deadline_at = cycle.deadline if cycle else None

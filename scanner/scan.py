@@ -35,17 +35,13 @@ LEASE = "scan"
 Progress = Callable[[int, int], None]
 
 
-def _silent(_done: int, _total: int) -> None:
-    """Tell nobody."""
-
-
 def scan(
     *,
     now: datetime,
     trigger: ScanRun.Trigger,
     agents: Collection[str] = (),
     clock: FileClock = deposit.changed_at,
-    progress: Progress = _silent,
+    progress: Progress | None = None,
 ) -> ScanRun:
     """Scan the deposit tree and give the finished run.
 
@@ -65,7 +61,7 @@ def reprocess(
     *,
     now: datetime,
     clock: FileClock = deposit.changed_at,
-    progress: Progress = _silent,
+    progress: Progress | None = None,
 ) -> ScanRun:
     """Judge archived or rejected reports again, where they lie, and give the finished run.
 
@@ -87,7 +83,7 @@ class _Scan:
         fence: history.Fence,
         now: datetime,
         clock: FileClock,
-        progress: Progress,
+        progress: Progress | None,
     ) -> None:
         self.run = run
         self.fence = fence
@@ -97,7 +93,7 @@ class _Scan:
         self.counts: Counter[str] = Counter(dict.fromkeys(Status.values, 0))
 
     def everything(self, only: frozenset[str] | None) -> None:
-        roster.follow_agent_time_zone(now=self.now)
+        roster.keep_up(now=self.now)
         tree = self._look(only)
         jobs = board.jobs_of({file.folder.agent for file in tree.reports})
         found = self._read(tree.reports, jobs)
@@ -230,6 +226,7 @@ class _Scan:
         cases = [case for _, some in groups for case in some]
         jobs = {case.job.pk: case.job for case in cases}
         done = 0
+        self._tell(done, len(cases))
         with Examination(cases, clock=self.clock) as examined:
             plan = list(in_batches(groups))
             for number, batch in enumerate(plan):
@@ -243,8 +240,13 @@ class _Scan:
                 self.run.reports_accepted += sum(not one.was_known for one, _ in batch)
                 self._archive([one for one, _ in batch if one.row.is_complete])
                 done += sum(len(some) for _, some in batch)
-                self.progress(done, len(cases))
+                self._tell(done, len(cases))
             self.run.verified_bytes = examined.verified_bytes
+
+    def _tell(self, done: int, total: int) -> None:
+        history.note_progress(self.run, done, total)
+        if self.progress is not None:
+            self.progress(done, total)
 
     def _judge(self, examined: Examination, batch: Sequence[Group]) -> list[history.ReportRecord]:
         outcomes = {

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from scanner.errors import InvalidJobs
+from scanner.job_changes import COLUMNS
 from scanner.job_import import Imported, Kind, import_file, table
 from scanner.models import ExpectedBackupJob
-from scanner.roster import COLUMNS
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db

@@ -59,11 +59,11 @@ def test_blank_zone_and_grace_mean_the_settings(settings: Settings) -> None:
 
 def test_pausing_awaits_nothing_and_resuming_counts_from_then() -> None:
     job = make_job(schedule="0 2 * * *", grace_minutes=60)
-    assert roster.set_active([job.pk], active=False, now=NOW) == 1
+    assert roster.pause([job.pk], now=NOW) == 1
     assert awaited(job) == (None, None)
-    assert roster.set_active([job.pk], active=True, now=NOW + 10 * DAY) == 1
+    assert roster.resume([job.pk], now=NOW + 10 * DAY) == 1
     assert awaited(job) == (TWO + 11 * DAY, TWO + 11 * DAY + HOUR)
-    assert roster.set_active([job.pk], active=True, now=NOW + 20 * DAY) == 0
+    assert roster.resume([job.pk], now=NOW + 20 * DAY) == 0
     assert awaited(job) == (TWO + 11 * DAY, TWO + 11 * DAY + HOUR)
 
 
@@ -121,10 +121,10 @@ def test_a_changed_agent_time_zone_reaches_the_jobs_without_their_own(settings: 
     job = make_job(schedule="0 2 * * *", grace_minutes=60)
     own = make_job("OWN", schedule="0 2 * * *", grace_minutes=60, time_zone="UTC")
     settings.AGENT_TIME_ZONE = "Africa/Douala"
-    assert roster.follow_agent_time_zone(now=NOW) == 1
+    assert roster.keep_up(now=NOW) == 1
     assert awaited(job) == (TWO + DAY - HOUR, TWO + DAY)
     assert awaited(own) == (TWO + DAY, TWO + DAY + HOUR)
-    assert roster.follow_agent_time_zone(now=NOW) == 0
+    assert roster.keep_up(now=NOW) == 0
 
 
 def test_what_a_scan_found_meanwhile_stands() -> None:
@@ -189,7 +189,7 @@ def test_many_jobs_cost_as_many_statements_as_few(
     for number in range(20):
         make_job(f"DB{number}", schedule="0 2 * * *")
     keys = list(ExpectedBackupJob.objects.values_list("pk", flat=True))
-    with django_assert_num_queries(4):
-        roster.set_active(keys[:2], active=False, now=NOW)
-    with django_assert_num_queries(4):
-        roster.set_active(keys[2:], active=False, now=NOW)
+    with django_assert_num_queries(5):
+        roster.pause(keys[:2], now=NOW)
+    with django_assert_num_queries(5):
+        roster.pause(keys[2:], now=NOW)

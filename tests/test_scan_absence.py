@@ -148,10 +148,10 @@ def test_a_new_job_is_not_missing_before_its_first_deadline_after_its_creation(
 def test_a_paused_job_is_never_missing_and_one_switched_on_again_counts_from_then(
     agent: Agent, job: ExpectedBackupJob
 ) -> None:
-    roster.set_active([job.pk], active=False, now=DUE)
+    roster.pause([job.pk], now=DUE)
     run_scan(DEADLINE + 2 * DAY + MINUTE)
     assert verdicts() == []
-    roster.set_active([job.pk], active=True, now=DEADLINE + 3 * DAY + MINUTE)
+    roster.resume([job.pk], now=DEADLINE + 3 * DAY + MINUTE)
     run_scan(DEADLINE + 3 * DAY + 2 * MINUTE)
     assert verdicts() == []
     run_scan(DEADLINE + 4 * DAY + MINUTE)
@@ -161,8 +161,8 @@ def test_a_paused_job_is_never_missing_and_one_switched_on_again_counts_from_the
 def test_a_job_switched_on_within_its_grace_must_deliver_by_that_deadline(
     agent: Agent, job: ExpectedBackupJob
 ) -> None:
-    roster.set_active([job.pk], active=False, now=DUE)
-    roster.set_active([job.pk], active=True, now=DUE + 10 * MINUTE)
+    roster.pause([job.pk], now=DUE)
+    roster.resume([job.pk], now=DUE + 10 * MINUTE)
     run_scan(DEADLINE + MINUTE)
     assert dues(job) == [DUE]
 
@@ -174,7 +174,7 @@ def test_a_job_paused_while_the_scan_runs_is_not_called_absent(
 
     def pause_after(*arguments: Any, **options: Any) -> Any:
         found = real(*arguments, **options)
-        roster.set_active([job.pk], active=False, now=NOW)
+        roster.pause([job.pk], now=NOW)
         return found
 
     monkeypatch.setattr(absence, "judge", pause_after)
@@ -455,7 +455,7 @@ def test_a_claim_that_waits_for_a_paused_job_completes_its_report(
     report = two_claims(agent)
     Growing(monkeypatch, agent.databases / "ACME_2025.gz")
     run_scan(DUE + 2 * MINUTE)
-    roster.set_active([job.pk], active=False, now=DUE + 3 * MINUTE)
+    roster.pause([job.pk], now=DUE + 3 * MINUTE)
     run_scan(DUE + 4 * MINUTE)
     assert not report.exists()
     assert verdicts() == [SUCCESS]

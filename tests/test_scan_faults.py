@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scanner import intake, roster
+from scanner import intake, reckoning, roster
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob
 from tests.agent import Agent, set_time
 from tests.scanning import NOW, make_job, run_scan, verdicts
@@ -119,7 +119,7 @@ def test_what_people_change_while_a_job_is_switched_stands() -> None:
     stale = ExpectedBackupJob.objects.get()
     stale.schedule = "0 22 * * *"
     roster.save(stale, now=NOW)
-    roster.set_active([job.pk], active=False, now=NOW)
+    roster.pause([job.pk], now=NOW)
     job.refresh_from_db()
     assert (job.schedule, job.is_active) == ("0 22 * * *", False)
 
@@ -129,7 +129,7 @@ def test_switching_writes_nothing_that_people_say_but_the_switch(
 ) -> None:
     job = make_job(schedule="0 10 * * *")
     rival = "UPDATE scanner_expectedbackupjob SET notification_recipients = 'a@x.example'"
-    reckon = roster._reckon
+    reckon = reckoning.reckon
 
     def rival_first(*arguments: object) -> None:
         from django.db import connection
@@ -139,8 +139,8 @@ def test_switching_writes_nothing_that_people_say_but_the_switch(
         reckon(*arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(roster, "_reckon", rival_first)
-        roster.set_active([job.pk], active=False, now=NOW)
+        patched.setattr(roster, "reckon", rival_first)
+        roster.pause([job.pk], now=NOW)
     job.refresh_from_db()
     assert (job.notification_recipients, job.is_active) == ("a@x.example", False)
 

@@ -578,7 +578,7 @@ def test_an_agent_that_cannot_be_looked_at_keeps_its_state(deposit_root: Path, w
     assert (job.status, job.due_at) == before
     job.is_active = False
     roster.save(job, now=timezone.now())
-    roster.set_active([job.pk], active=True, now=timezone.now())
+    roster.resume([job.pk], now=timezone.now())
     assert scan_as_an_ordinary_user()[0] == "complete"
     assert verdicts(job) == [("SUCCESS", "")]
 

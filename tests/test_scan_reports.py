@@ -294,7 +294,7 @@ def test_one_bad_entry_costs_no_other_in_its_report_the_verdict(
 def test_a_paused_job_gets_no_verdict_and_its_report_is_archived(
     agent: Agent, job: ExpectedBackupJob
 ) -> None:
-    roster.set_active([job.pk], active=False, now=ENDED)
+    roster.pause([job.pk], now=ENDED)
     report = agent.deposit("ACME_2025", ENDED, arrived=ENDED)
     run = run_scan()
     assert verdicts() == []
@@ -313,7 +313,7 @@ def test_a_job_paused_while_its_backup_is_read_gets_no_verdict(
 
     def pause_after(self: examination.Examination, batch: Any) -> Any:
         outcomes = judge(self, batch)
-        roster.set_active([job.pk], active=False, now=NOW)
+        roster.pause([job.pk], now=NOW)
         return outcomes
 
     monkeypatch.setattr(examination.Examination, "judge", pause_after)

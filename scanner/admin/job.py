@@ -201,13 +201,13 @@ class JobAdmin(Switching):
 
     def save_model(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         obj: ExpectedBackupJob,
         form: Any,  # noqa: ARG002
         change: bool,  # noqa: ARG002, FBT001
     ) -> None:
         """Save through the roster, which works out the cycle that the job awaits."""
-        roster.save(obj, now=timezone.now())
+        roster.save(obj, now=timezone.now(), by=request.user.get_username())
 
     def changeform_view(
         self,

@@ -103,7 +103,8 @@ class Switching(Page[ExpectedBackupJob]):
         user = request.user
         assert user.pk is not None  # the admin lets nobody in who has not logged in
         with transaction.atomic():
-            count = roster.set_active(keys, active=active, now=timezone.now())
+            change = roster.resume if active else roster.pause
+            count = change(keys, now=timezone.now(), by=user.get_username())
             if changing:
                 LogEntry.objects.log_actions(user.pk, changing, CHANGE, _SWITCHED)
         return count

@@ -147,7 +147,7 @@ def _job(site: Site, database: Database) -> ExpectedBackupJob:
 
 def _pause(site: Site, database: Database, at: datetime) -> None:
     jobs = ExpectedBackupJob.objects.filter(agent_id=site.agent, database_name=database.name)
-    roster.set_active(list(jobs.values_list("pk", flat=True)), active=False, now=at)
+    roster.pause(list(jobs.values_list("pk", flat=True)), now=at)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from scanner import board, roster
 from scanner.errors import InvalidJobs
+from scanner.job_changes import COLUMNS
 from scanner.job_import.table import REQUIRED, Problem, Row, Table, read_table
 from scanner.job_import.values import faults_of, read_values
 from scanner.models import ExpectedBackupJob
@@ -103,11 +104,11 @@ def _plan(table: Table) -> list[Change]:
 def _change(line: int, job: ExpectedBackupJob | None, values: dict[str, object]) -> Change:
     if job is None:
         return Change(line, Kind.CREATED, ExpectedBackupJob(**values))
-    before = [getattr(job, name) for name in roster.COLUMNS]
+    before = [getattr(job, name) for name in COLUMNS]
     for name, value in values.items():
         setattr(job, name, value)
     fields = tuple(
-        name for name, old in zip(roster.COLUMNS, before, strict=True) if getattr(job, name) != old
+        name for name, old in zip(COLUMNS, before, strict=True) if getattr(job, name) != old
     )
     return Change(line, Kind.UPDATED if fields else Kind.UNCHANGED, job, fields)
 

@@ -15,8 +15,8 @@ from typing import Final
 import yaml
 
 from scanner.errors import InvalidJobs
+from scanner.job_changes import COLUMNS
 from scanner.pipeline.text import quote
-from scanner.roster import COLUMNS
 
 MOST_BYTES: Final = 16 * 2**20
 MOST_ROWS: Final = 50_000

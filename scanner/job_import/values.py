@@ -9,11 +9,11 @@ from typing import Any, Final
 from django.core.exceptions import ValidationError
 
 from scanner.errors import ScheduleError
+from scanner.job_changes import COLUMNS
 from scanner.job_import.table import REQUIRED
 from scanner.models import ExpectedBackupJob
 from scanner.pipeline.deposit import agent_identity
 from scanner.pipeline.text import clean_name, quote
-from scanner.roster import COLUMNS
 
 TRUE: Final = frozenset({"true", "yes", "1", "vrai", "oui"})
 FALSE: Final = frozenset({"false", "no", "0", "faux", "non"})

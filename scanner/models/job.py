@@ -2,7 +2,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, validate_email
@@ -14,6 +14,7 @@ from scanner import conf
 from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.choices import Status
+from scanner.models.job_state import JobState
 from scanner.pipeline.deposit import Place, agent_identity, place_of
 from scanner.pipeline.findings import Expectation
 from scanner.pipeline.retention import Policy
@@ -35,23 +36,11 @@ def _keep(label: "Words") -> "models.PositiveSmallIntegerField[int | None, int |
     )
 
 
-def _found(model: str, label: "Words") -> "models.ForeignKey[Any, Any]":
-    return models.ForeignKey(
-        model,
-        verbose_name=label,
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.SET_NULL,
-        related_name="+",
-    )
-
-
-class ExpectedBackupJob(models.Model):
+class ExpectedBackupJob(JobState):
     """One database that must be backed up, at a place, with a schedule.
 
-    The upper half is what people say; every change of it goes through `roster`. The lower half is
-    what scans found; every change of it goes through `history`.
+    Here is what people say; every change of it goes through `roster`. `JobState` is what scans
+    found; every change of that goes through `history`.
     """
 
     company_name = models.CharField(_("company"), max_length=100)
@@ -98,9 +87,6 @@ class ExpectedBackupJob(models.Model):
         default="",
         help_text=_("E-mail addresses to tell of problems, separated by commas."),
     )
-    is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("A paused job gets no verdicts.")
-    )
     has_trailer = models.BooleanField(
         _("the dump has an end to check"),
         default=True,
@@ -137,56 +123,29 @@ class ExpectedBackupJob(models.Model):
     keep_monthly = _keep(_("copies kept: monthly"))
     keep_yearly = _keep(_("copies kept: yearly"))
 
-    created_at = models.DateTimeField(_("created"), editable=False)
-    past_timetables = models.JSONField(default=list, blank=True, editable=False)
-    zone_in_force = models.CharField(max_length=64, editable=False, default="UTC")
-    due_at = models.DateTimeField(_("next due"), null=True, blank=True, editable=False)
-    deadline_at = models.DateTimeField(_("next deadline"), null=True, blank=True, editable=False)
-
-    status = models.CharField(
-        _("status"),
-        max_length=20,
-        choices=Status.choices,
-        default=Status.UNKNOWN.value,
-        editable=False,
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("A paused job gets no verdicts.")
     )
-    reason = models.CharField(_("reason"), max_length=30, blank=True, default="", editable=False)
-    warnings = models.JSONField(_("warnings"), default=list, blank=True, editable=False)
-    problem_cycles = models.PositiveIntegerField(_("problems in a row"), default=0, editable=False)
-    alert_check_at = models.DateTimeField(
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
+    paused_by = models.CharField(
+        _("paused by"), max_length=150, blank=True, default="", editable=False
+    )
+    pause_reason = models.CharField(
+        _("reason of the pause"), max_length=500, blank=True, default="", editable=False
+    )
+    paused_until = models.DateTimeField(
+        _("paused until"),
         null=True,
         blank=True,
         editable=False,
-        help_text=_("When the alerts look at it next; blank: nothing changed since they did."),
+        help_text=_("Blank: until somebody resumes it."),
     )
-    status_since = models.DateTimeField(_("status since"), null=True, blank=True, editable=False)
-    state_cycle = models.DateTimeField(null=True, blank=True, editable=False)
-    state_operation_end = models.DateTimeField(null=True, blank=True, editable=False)
-    last_entry = _found("BackupEntry", _("last entry"))
-    last_good_entry = _found("BackupEntry", _("last good entry"))
-    last_good_at = models.DateTimeField(_("last success"), null=True, blank=True, editable=False)
-    last_size = models.BigIntegerField(_("last size"), null=True, blank=True, editable=False)
-    unchanged_cycles = models.PositiveIntegerField(_("unchanged cycles"), default=0, editable=False)
-    recent_good = models.JSONField(default=list, blank=True, editable=False)
-    last_restore = _found("RestoreDrill", _("last proven restorable"))
-
-    STATE_FIELDS: ClassVar[tuple[str, ...]] = (
-        "due_at",
-        "deadline_at",
-        "status",
-        "reason",
-        "warnings",
-        "problem_cycles",
-        "alert_check_at",
-        "status_since",
-        "state_cycle",
-        "state_operation_end",
-        "last_entry",
-        "last_good_entry",
-        "last_good_at",
-        "last_size",
-        "unchanged_cycles",
-        "recent_good",
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True, editable=False)
+    awaits_adoption = models.BooleanField(
+        _("to adopt"),
+        default=False,
+        editable=False,
+        help_text=_("Reports mention it, nobody has said yet when its backups are due."),
     )
 
     class Meta:
@@ -206,6 +165,9 @@ class ExpectedBackupJob(models.Model):
                 fields=("alert_check_at",), condition=~Q(alert_check_at=None), name="job_to_alert"
             ),
             models.Index(fields=("status",), condition=Q(is_active=True), name="job_active_status"),
+            models.Index(
+                fields=("paused_until",), condition=~Q(paused_until=None), name="job_pause_ends"
+            ),
             models.Index(
                 fields=("company_name", "city", "neighborhood", "database_name"),
                 name="job_by_place",

@@ -33,6 +33,8 @@ class ScanRun(models.Model):
     reports_deferred = models.PositiveIntegerField(_("deferred"), default=0)
     jobs_registered = models.PositiveIntegerField(_("jobs registered"), default=0)
     databases_unexpected = models.PositiveIntegerField(_("unexpected databases"), default=0)
+    claims_total = models.PositiveIntegerField(_("backups to judge"), default=0)
+    claims_done = models.PositiveIntegerField(_("backups judged"), default=0)
     verified_bytes = models.BigIntegerField(_("verified bytes"), default=0)
     counts = models.JSONField(_("verdicts"), default=dict, blank=True)
     problems = models.PositiveIntegerField(
@@ -66,6 +68,7 @@ class ScanRun(models.Model):
         verbose_name = _("scan run")
         verbose_name_plural = _("scan runs")
         ordering = ("-id",)
+        permissions = (("request_scan", _("Can ask for a scan")),)
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.started_at:%Y-%m-%d %H:%M}"

@@ -96,6 +96,7 @@ class VaultCopy(models.Model):
         verbose_name = _("vault copy")
         verbose_name_plural = _("vault copies")
         ordering = ("-made_at", "-id")
+        permissions = (("download_backup", _("Can download backups")),)
         constraints = (models.UniqueConstraint(fields=("job", "path"), name="copy_is_known_once"),)
         indexes = (
             models.Index(fields=("path",), name="copy_by_path"),

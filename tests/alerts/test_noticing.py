@@ -234,18 +234,18 @@ def test_a_place_of_warnings_becomes_a_problem() -> None:
 def test_a_paused_job_is_watched_no_more_and_one_that_goes_on_is() -> None:
     jobs = make_problem_jobs(1, "FAILED", "backup_failed")
     events()
-    roster.set_active([jobs[0].pk], active=False, now=LATER)
+    roster.pause([jobs[0].pk], now=LATER)
     assert events(LATER) == {"recovered": 1}
     assert ends() == ["paused"]
     assert IncidentEvent.objects.latest("pk").facts["how"] == "paused"
-    roster.set_active([jobs[0].pk], active=True, now=LATER + HOUR)
+    roster.resume([jobs[0].pk], now=LATER + HOUR)
     assert events(LATER + HOUR) == {"opened": 1}
 
 
 def test_a_place_whose_jobs_are_all_paused_is_over() -> None:
     jobs = make_problem_jobs(4)
     events()
-    roster.set_active([job.pk for job in jobs], active=False, now=LATER)
+    roster.pause([job.pk for job in jobs], now=LATER)
     assert events(LATER) == {"recovered": 1}
     assert ends() == ["paused"]
 

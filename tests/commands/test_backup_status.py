@@ -48,7 +48,7 @@ def make_three(root: Path) -> None:
             (agent.databases / f"{name.lower()}.sql.gz").unlink()
     run_scan()
     paused = ExpectedBackupJob.objects.get(database_name="PAUSED_2025")
-    roster.set_active([paused.pk], active=False, now=NOW)
+    roster.pause([paused.pk], now=NOW)
 
 
 def states(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:

@@ -174,7 +174,7 @@ def test_an_archived_report_is_judged_for_a_job_that_is_new(deposit_root: Path) 
     new = make_job("OTHER_2025", is_active=False)
     run_scan()
     assert verdicts(new) == []
-    roster.set_active([new.pk], active=True, now=NOW)
+    roster.resume([new.pk], now=NOW)
     run = again(report.name)
     assert (run.outcome, run.trigger, run.problems) == ("complete", "reprocess", 0)
     assert verdicts(new) == [("SUCCESS", "")]
@@ -354,7 +354,7 @@ def test_reports_judged_again_together_are_judged_in_the_order_of_their_ends(
         names.append(agent.deposit("NEW_2025", ended, dump=dump, arrived=ended).name)
         run_scan(NOW + day * DAY)
     new = ExpectedBackupJob.objects.get(database_name="NEW_2025")  # registered, and paused
-    roster.set_active([new.pk], active=True, now=NOW)
+    roster.resume([new.pk], now=NOW)
     again(*reversed(names))
     entries = BackupEntry.objects.filter(job=new).order_by("operation_end")
     assert [entry.status for entry in entries] == ["SUCCESS", "UNCHANGED"]

@@ -266,7 +266,7 @@ def test_a_demo_whose_database_is_gone_begins_anew_and_comes_out_the_same(tmp_pa
 def test_what_people_do_with_the_demos_jobs_stands() -> None:
     play_until(OPENING)
     woken, retired = job("GLOBEX_LIMBE_PORT_2025"), job("ACME_NEWBELL_ARCHIVES")
-    roster.set_active([woken.pk], active=True, now=OPENING)
+    roster.resume([woken.pk], now=OPENING)
     retired.delete()
     play_until(OPENING + timedelta(days=1))
     woken.refresh_from_db()
