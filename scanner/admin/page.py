@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from scanner import access
 from scanner.admin.unfolded import ModelAdmin
 
 M = TypeVar("M", bound=Model)
@@ -58,6 +59,30 @@ class Page(ModelAdmin[M]):
     compressed_fields = False
     # Counts beside each choice of a filter would read the whole table.
     show_facets = admin.ShowFacets.NEVER
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """Give the rows that whoever looks may see: every list, page and action begins here."""
+        return access.visible(super().get_queryset(request), access.companies_of(request.user))
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Say no, too, to what belongs to the server where somebody sees some companies only."""
+        return super().has_view_permission(request, obj) and self._is_in_scope(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Say no, too, to what belongs to the server where somebody sees some companies only."""
+        return super().has_change_permission(request, obj) and self._is_in_scope(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Say no, too, to what belongs to the server where somebody sees some companies only."""
+        return super().has_add_permission(request) and self._is_in_scope(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        """Say no, too, to what belongs to the server where somebody sees some companies only."""
+        return super().has_delete_permission(request, obj) and self._is_in_scope(request)
+
+    def _is_in_scope(self, request: HttpRequest) -> bool:
+        companies = access.companies_of(request.user)
+        return companies is access.EVERY or access.belongs_to_companies(self.model)
 
 
 class ReadOnlyPage(Page[M]):

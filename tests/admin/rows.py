@@ -1,11 +1,14 @@
 """Rows in any number for the admin's pages, written in bulk."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.contrib.auth.models import Permission, User
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scanner import access
 from scanner.models import (
+    EVERY_COMPANY,
     Agent,
     AgentReport,
     BackupEntry,
@@ -308,9 +311,14 @@ def add_entries(job: ExpectedBackupJob, count: int) -> None:
     )
 
 
-def staff(*permissions: str) -> User:
-    """Make somebody who may log in and do what the permissions say, like view_backupentry."""
-    user = User.objects.create_user("staff", password="secret", is_staff=True)
+def staff(
+    *permissions: str, companies: Iterable[str] = (EVERY_COMPANY,), name: str = "staff"
+) -> User:
+    """Make somebody who may log in, sees these companies (without any said: every one), and may do
+    what the permissions say, like view_backupentry.
+    """
+    user = User.objects.create_user(name, password="secret", is_staff=True)
+    access.grant(user, companies)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     assert user.user_permissions.count() == len(permissions)
     return user
