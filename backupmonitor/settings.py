@@ -5,6 +5,7 @@ the value makes sense is proven by `scanner/checks.py` at the start of every com
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import django
@@ -23,6 +24,7 @@ env = Environment(BASE_DIR / ".env")
 DEBUG = env.boolean("DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or persistent_secret_key(VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+TRUSTED_PROXIES = env.items("TRUSTED_PROXIES")
 SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 
 # Plain http on this machine has to work, so it is the public address that says whether a browser
@@ -30,7 +32,9 @@ SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000").rstrip("/")
 _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
+CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if _https else []
+SECURE_HSTS_SECONDS = env.integer("HSTS_DAYS", 30 if _https else 0) * 24 * 60 * 60
 
 ROOT_URLCONF = "backupmonitor.urls"
 WSGI_APPLICATION = "backupmonitor.wsgi.application"
@@ -49,19 +53,24 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "django_apscheduler",
     "scanner",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "backupmonitor.headers.security_headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last: it turns a login that is locked into the page that says so.
+    "axes.middleware.AxesMiddleware",
 ]
 
 TEMPLATES = [
@@ -80,15 +89,41 @@ TEMPLATES = [
     },
 ]
 
+# --- Logging in -----------------------------------------------------------------------------------
+
+SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12) * 60 * 60
+LOGIN_FAILURES = env.integer("LOGIN_FAILURES", 5)
+LOGIN_LOCK_MINUTES = env.integer("LOGIN_LOCK_MINUTES", 15)
+
+AUTHENTICATION_BACKENDS = [
+    # First: it lets nobody try a password who has failed too often.
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {
+        "NAME": f"django.contrib.auth.password_validation.{name}",
+        "OPTIONS": options,
+    }
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {}),
+        ("MinimumLengthValidator", {"min_length": 12}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
+
+AXES_FAILURE_LIMIT = LOGIN_FAILURES
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
+# A name from one address: an office behind one address is not locked out by one of it, nor
+# somebody by whoever guesses at their password from elsewhere.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "scanner.visitor_address.address_of"
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "scanner.admin.login_failure.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever
+AXES_ENABLE_ADMIN = False  # scanner/admin/login_failure.py
+AXES_VERBOSE = False
 
 # --- The database ---------------------------------------------------------------------------------
 
@@ -180,6 +215,14 @@ else:
 LANGUAGES = [("en", "English"), ("fr", "Français")]
 LANGUAGE_CODE = env.choice("LANGUAGE_CODE", "en", [code for code, _ in LANGUAGES])
 USE_I18N = True
+# What is named here goes before the words of the apps: ours before Django's. unfold brings no
+# languages; its words in French are in the second.
+LOCALE_PATHS = [BASE_DIR / "scanner" / "locale", BASE_DIR / "backupmonitor" / "locale"]
+# The choice made with the switch on each page; as guarded as the session's cookie.
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_SECURE = _https
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_TZ = True
 TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 
@@ -206,7 +249,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": "scanner.admin.navigation.favicon"},
     ],
-    "STYLES": ["scanner.admin.navigation.stylesheet"],
+    "STYLES": ["scanner.admin.navigation.palette", "scanner.admin.navigation.stylesheet"],
+    "COLORS": "scanner.admin.navigation.no_inline_colors",
+    "DASHBOARD_CALLBACK": "scanner.admin.index.board",
     "SIDEBAR": {"navigation": "scanner.admin.navigation.sidebar"},
 }
 

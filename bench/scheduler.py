@@ -101,7 +101,7 @@ def _measure(seconds: float) -> tuple[Fires, Fires]:
     stock: dict[datetime, datetime] = {}
     ours: dict[datetime, datetime] = {}
 
-    def tick(_agents: object) -> Result:
+    def tick(_agents: object, _began: object) -> Result:
         now = datetime.now(UTC)
         slot = engine.fired_for.get()
         if slot.timestamp() % STEP == 0:  # the catch-up at the start has none

@@ -37,7 +37,7 @@ def serve() -> None:
         _order.set(order)
         return claim(order, leadership, now=now)
 
-    def tick(_agents: object) -> Result:
+    def tick(_agents: object, _began: object) -> Result:
         slot, attempt = _order.get().scheduled_for, _order.get().attempt
         file = os.open(os.environ["SOAK_FILE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         os.write(file, f"{slot.isoformat()} {attempt}\n".encode())

@@ -7,7 +7,8 @@ granted; EVERY (None) is all of them, and what belongs to no company: scans, tas
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -22,6 +23,7 @@ from scanner.models import (
     Download,
     ExpectedBackupJob,
     Incident,
+    IncidentMember,
     JobChange,
     MaintenanceWindow,
     RestoreDrill,
@@ -30,6 +32,8 @@ from scanner.models import (
     VaultFinding,
     WallPass,
 )
+from scanner.models.batch import batches
+from scanner.pipeline.deposit import place_of
 
 M = TypeVar("M", bound=Model)
 Companies = frozenset[str] | None
@@ -60,13 +64,14 @@ RULES: Mapping[type[Model], Callable[[frozenset[str]], Q]] = {
     BackupEntry: _by("job__company_name"),
     StatusChange: _by("job__company_name"),
     JobChange: _by("job__company_name"),
+    IncidentMember: _by("job__company_name"),
     Incident: lambda companies: Q(kind__in=_OF_JOBS, company__in=companies),
     MaintenanceWindow: _by("company"),
     AgentReport: _by_agent("agent_id"),
     Agent: _by_agent("name"),
     VaultCopy: _by("job__company_name"),
     VaultFinding: _by("job__company_name"),
-    RestoreDrill: _by("copy__job__company_name"),
+    RestoreDrill: _by("job__company_name"),
     Download: _by("copy__job__company_name"),
 }
 """Which rows belong to companies; those of a model that is not here belong to the server."""
@@ -115,6 +120,31 @@ def visible(rows: QuerySet[M], companies: Companies) -> QuerySet[M]:
 def includes(companies: Companies, names: Iterable[str]) -> bool:
     """Tell whether all these companies are among those granted."""
     return companies is None or companies.issuperset(names)
+
+
+def usable_agents(companies: Companies, agents: Collection[str]) -> frozenset[str]:
+    """Give those of the agents (identities) whose backups these companies may say to expect.
+
+    A job sees what its agent reports. So its agent must be one that has jobs of these companies
+    and of no others or, without any job yet, bear the name of one of these companies.
+    """
+    if companies is None:
+        return frozenset(agents)
+    own = {name.casefold() for name in companies}
+    users: defaultdict[str, set[str]] = defaultdict(set)
+    for some in batches(sorted(agents)):
+        jobs = ExpectedBackupJob.objects.filter(agent_id__in=some).order_by()
+        for agent, company in jobs.values_list("agent_id", "company_name").distinct():
+            users[agent].add(company)
+    return frozenset(
+        agent
+        for agent in agents
+        if (
+            users[agent] <= companies
+            if users[agent]
+            else (place := place_of(agent)) is not None and place.company.casefold() in own
+        )
+    )
 
 
 def new_token() -> tuple[str, str]:

@@ -12,4 +12,4 @@ class ScannerConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the checks, which registers them."""
-        from scanner import checks  # noqa: F401
+        from scanner import address_checks, checks  # noqa: F401

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Count, Max, QuerySet
 
+from scanner import access
+from scanner.access import Companies
 from scanner.models import (
     Agent,
     AgentReport,
@@ -196,15 +197,20 @@ def problem_jobs() -> QuerySet[ExpectedBackupJob]:
 
 
 def job_states(*, problems_only: bool = False) -> list[ExpectedBackupJob]:
-    """Give each job with its last entries, problems first as people want to read them."""
-    jobs = problem_jobs() if problems_only else ExpectedBackupJob.objects.all()
+    """Give each job that is not retired with its last entries, problems first as people want."""
+    jobs = problem_jobs() if problems_only else ExpectedBackupJob.objects.filter(retired_at=None)
     return list(jobs.select_related("last_entry", "last_good_entry"))
 
 
-def status_counts() -> dict[str, int]:
-    """Count the active jobs in each status, zeros too."""
+def status_counts(companies: Companies = access.EVERY) -> dict[str, int]:
+    """Count the active jobs of these companies in each status, zeros too."""
     counts = dict.fromkeys(Status.values, 0)
-    rows = active_jobs().order_by().values_list("status").annotate(Count("pk"))
+    rows = (
+        access.visible(active_jobs(), companies)
+        .order_by()
+        .values_list("status")
+        .annotate(Count("pk"))
+    )
     return counts | dict(rows)
 
 
@@ -213,84 +219,11 @@ def entries_of(run: ScanRun) -> QuerySet[BackupEntry]:
     return BackupEntry.objects.filter(run=run).select_related("job").order_by("pk")
 
 
-def run_as_data(run: ScanRun) -> dict[str, Any]:
-    """Give a finished run as `scan_now --json` prints it."""
-    return {
-        "run": run.pk,
-        "started_at": moment(run.started_at),
-        "finished_at": moment(run.finished_at),
-        "seconds": run.seconds,
-        "reports": {
-            "accepted": run.reports_accepted,
-            "rejected": run.reports_rejected,
-            "known": run.reports_known,
-            "deferred": run.reports_deferred,
-        },
-        "verified_bytes": run.verified_bytes,
-        "counts": run.counts,
-        "entries": [entry_as_data(entry) for entry in entries_of(run)],
-        "problems": run.problems,
-    }
-
-
-def entry_as_data(entry: BackupEntry) -> dict[str, Any]:
-    """Give an entry as programs see it."""
-    return {
-        "agent": entry.agent_id,
-        "company": entry.job.company_name,
-        "city": entry.job.city,
-        "neighborhood": entry.job.neighborhood,
-        "database": entry.job.database_name,
-        "status": entry.status,
-        "reason": entry.reason or None,
-        "warnings": entry.warnings,
-        "level": entry.level or None,
-        "cycle_due": moment(entry.cycle_due),
-        "size": entry.size,
-        "sha256": entry.sha256 or None,
-        "vault_path": _copy_of(entry),
-        "message": entry.message,
-    }
-
-
-def job_as_data(job: ExpectedBackupJob, *, now: datetime) -> dict[str, Any]:
-    """Give a job's state, as `job_states` reads it, the way programs see it."""
-    last_good = None
-    if job.last_good_at is not None:
-        entry = job.last_good_entry
-        last_good = {
-            "at": moment(job.last_good_at),
-            "age_seconds": int((now - job.last_good_at).total_seconds()),
-            "size": job.last_size,
-            "vault_path": _copy_of(entry) if entry else None,
-        }
-    return {
-        "agent": job.agent_id,
-        "company": job.company_name,
-        "city": job.city,
-        "neighborhood": job.neighborhood,
-        "database": job.database_name,
-        "active": job.is_active,
-        "status": job.status,
-        "reason": job.reason or None,
-        "since": moment(job.status_since),
-        "last_good": last_good,
-        "next_due": moment(job.due_at),
-        "next_deadline": moment(job.deadline_at),
-        "message": job.last_entry.message if job.last_entry else None,
-    }
-
-
-def _copy_of(entry: BackupEntry) -> str | None:
-    """Give the path of an entry's copy in the vault; one that was deleted is none."""
-    return None if entry.copy_deleted_at else entry.vault_path or None
+def rejected_reports(run: ScanRun) -> QuerySet[AgentReport]:
+    """Give the reports that a run rejected."""
+    return run.reports.filter(state=AgentReport.State.REJECTED.value).order_by("pk")
 
 
 def moment(at: datetime | None) -> str | None:
     """Give a time as ISO 8601 in UTC, to the second."""
     return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
-
-
-def rejected_reports(run: ScanRun) -> QuerySet[AgentReport]:
-    """Give the reports that a run rejected."""
-    return run.reports.filter(state=AgentReport.State.REJECTED.value).order_by("pk")

@@ -1,14 +1,15 @@
 """The claims of a scan as cases to be judged: which job, which cycle, in which order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from scanner import board
+from scanner import board, roster
 from scanner.cycle import Cycle, time_zone
 from scanner.intake import Incoming
 from scanner.models import ExpectedBackupJob
+from scanner.pipeline import matching
 from scanner.pipeline.deposit import AgentFolder
 from scanner.pipeline.operation_end import End, resolve_end, time_in_name
 from scanner.pipeline.report import Claim, Overall
@@ -49,6 +50,51 @@ class Case:
 
 Group = tuple[Incoming, list[Case]]
 """A report with the cases it makes."""
+
+
+def unexpected_by(
+    jobs: Iterable[ExpectedBackupJob], unread: Iterable[Incoming]
+) -> list[roster.Unexpected]:
+    """Give each database that a report mentions and none of the jobs expects, once."""
+    index = _index(jobs)
+    found = {
+        (one.agent, claim.database): roster.Unexpected(
+            one.agent, one.file.folder.place, claim.database
+        )
+        for one in unread
+        for claim in matching.match(one.agent, one.report.claims, index).unexpected
+    }
+    return list(found.values())
+
+
+def groups_of(
+    unread: Sequence[Incoming],
+    jobs: Sequence[ExpectedBackupJob],
+    is_judged: Callable[[ExpectedBackupJob], bool],
+) -> list[Group]:
+    """Pair each report with the cases it makes; a job that is not judged makes none."""
+    index = _index(jobs)
+    failed: dict[int, list[Case]] = {}
+    for case in failed_operations(unread, list(filter(is_judged, jobs))):
+        failed.setdefault(id(case.incoming), []).append(case)
+    return [
+        (
+            incoming,
+            [
+                case_of(incoming, job, claim)
+                for job, claim in matching.match(
+                    incoming.agent, incoming.report.claims, index
+                ).claimed
+                if is_judged(job) and job.pk not in incoming.judged_jobs
+            ]
+            + failed.get(id(incoming), []),
+        )
+        for incoming in unread
+    ]
+
+
+def _index(jobs: Iterable[ExpectedBackupJob]) -> matching.Jobs[ExpectedBackupJob]:
+    return matching.Jobs(jobs, lambda job: (job.agent_id, job.database_name))
 
 
 def case_of(incoming: Incoming, job: ExpectedBackupJob, claim: Claim | None) -> Case:

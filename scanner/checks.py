@@ -32,26 +32,27 @@
 | scanner.E028 | RESTORE_DRILL_MAX_GIB is from 1 GiB to 1 PiB                                 |
 | scanner.E029 | RESTORE_DRILL_POSTGRES_URL, if set, names a scratch database of PostgreSQL   |
 | scanner.E030 | RESTORE_DRILL_MYSQL_URL, if set, names a scratch database of MySQL           |
+| scanner.E031 | TRUSTED_PROXIES are addresses, networks or the word unix                     |
+| scanner.E032 | HSTS_DAYS is from 0 to 3650 days                                             |
+| scanner.E033 | SESSION_HOURS is from 1 hour to a year                                       |
+| scanner.E034 | LOGIN_FAILURES is from 1 to 1000                                             |
+| scanner.E035 | LOGIN_LOCK_MINUTES is from 1 minute to a week                                |
 | scanner.W001 | BACKUP_STORAGE_ROOT exists (a disk may be mounted later; a scan then fails)  |
 | scanner.W002 | with `--deploy`: the static files were collected                             |
 
-Errors stop the command, warnings are printed; none of the checks touches the database.
-`manage.py check --tag scanner` runs these alone.
+What is an address is proven by `scanner/address_checks.py`. Errors stop the command, warnings are
+printed; none of the checks touches the database. `manage.py check --tag scanner` runs these alone.
 """
 
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
-from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from scanner import conf
 from scanner.drills.targets import Engine, problem_of
@@ -88,6 +89,10 @@ AMOUNTS: tuple[tuple[str, str, Callable[[], int], int, int], ...] = (
     ("E026", "RESTORE_DRILL_MINUTES", lambda: conf.drill_budget() // MINUTE, 1, WEEK),
     ("E027", "RESTORE_DRILL_TIMEOUT_MINUTES", lambda: conf.drill_timeout() // MINUTE, 1, WEEK),
     ("E028", "RESTORE_DRILL_MAX_GIB", lambda: conf.drill_bytes() // GIB, 1, PIB // GIB),
+    ("E032", "HSTS_DAYS", conf.hsts_days, 0, 3650),
+    ("E033", "SESSION_HOURS", conf.session_hours, 1, 365 * 24),
+    ("E034", "LOGIN_FAILURES", conf.login_failures, 1, 1000),
+    ("E035", "LOGIN_LOCK_MINUTES", conf.login_lock_minutes, 1, WEEK),
 )
 
 
@@ -150,7 +155,7 @@ def check_database(**_: Any) -> list[CheckMessage]:
     in_memory = engine == SQLITE and ":memory:" in str(name)
     if engine not in (SQLITE, POSTGRESQL) or in_memory:
         return [
-            _wrong(
+            wrong(
                 "E012",
                 "DATABASE_URL",
                 "a database in memory" if in_memory else engine,
@@ -180,26 +185,6 @@ def check_drill_targets(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register(TAG)
-def check_addresses(**_: Any) -> list[CheckMessage]:
-    """Prove that addresses of the web and of mail are such."""
-    site, heartbeat = conf.site_url(), conf.heartbeat_url()
-    found: list[CheckMessage] = []
-    expected = "an address that begins with http:// or https://"
-    if not _is_web_address(site):
-        found.append(_wrong("E014", "SITE_URL", repr(site), expected))
-    if heartbeat and not _is_web_address(heartbeat):
-        found.append(_wrong("E015", "HEARTBEAT_URL", repr(heartbeat), expected))
-    found += [
-        _wrong("E016", "ADMIN_EMAIL_RECIPIENTS", repr(address), "an e-mail address")
-        for address in conf.admin_email_recipients()
-        if not _is_mail_address(address)
-    ]
-    if not _is_mail_address(parseaddr(sender := conf.default_from_email())[1]):
-        found.append(_wrong("E017", "DEFAULT_FROM_EMAIL", repr(sender), "an e-mail address"))
-    return found
-
-
 @register(TAG, deploy=True)
 def check_static_files(**_: Any) -> list[CheckMessage]:
     """Prove that the pages will find their style sheets."""
@@ -215,7 +200,8 @@ def check_static_files(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def _wrong(code: str, name: str, found: str, expected: str) -> Error:
+def wrong(code: str, name: str, found: str, expected: str) -> Error:
+    """Give the error of a setting that has a wrong value."""
     return Error(
         f"{name}: found {found}; expected {expected}.",
         hint=f"Set {name} in the environment or in .env; docs/settings.md describes it.",
@@ -225,14 +211,14 @@ def _wrong(code: str, name: str, found: str, expected: str) -> Error:
 
 def _amount(code: str, name: str, value: int, least: int, most: int) -> Iterator[Error]:
     if not least <= value <= most:
-        yield _wrong(code, name, str(value), f"a whole number from {least} to {most}")
+        yield wrong(code, name, str(value), f"a whole number from {least} to {most}")
 
 
 def _zone(code: str, name: str, value: str) -> Iterator[Error]:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
-        yield _wrong(code, name, repr(value), "a time zone, like Africa/Douala")
+        yield wrong(code, name, repr(value), "a time zone, like Africa/Douala")
 
 
 def _choice(
@@ -246,12 +232,12 @@ def _choice(
         if value in choices:
             return
         found = repr(value)
-    yield _wrong(code, name, found, f"one of {', '.join(choices)}")
+    yield wrong(code, name, found, f"one of {', '.join(choices)}")
 
 
 def _directory(code: str, name: str, path: Path) -> Iterator[Error]:
     if _stands(path) and not path.is_dir():
-        yield _wrong(code, name, f"{path}, which is not a directory", "a directory")
+        yield wrong(code, name, f"{path}, which is not a directory", "a directory")
 
 
 def _stands(path: Path) -> bool:
@@ -275,26 +261,10 @@ def _sqlite_options(options: Mapping[str, Any]) -> Iterator[Error]:
     }
     for option, at_fault in faults.items():
         if at_fault:
-            yield _wrong(
+            yield wrong(
                 "E013",
                 "DATABASE_URL",
                 f"SQLite's option {option} = {options.get(option)!r}",
                 f"timeout of at least {SQLITE_LEAST_TIMEOUT_SECONDS} seconds, transaction_mode "
                 "IMMEDIATE, journal_mode WAL and synchronous FULL (leave them out of the URL)",
             )
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def _is_mail_address(text: str) -> bool:
-    try:
-        validate_email(text)
-    except ValidationError:
-        return False
-    return True

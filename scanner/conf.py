@@ -151,6 +151,31 @@ def drill_mysql_url() -> str:
     return settings.RESTORE_DRILL_MYSQL_URL
 
 
+def session_hours() -> int:
+    """Give the hours after which somebody has to log in again (SESSION_HOURS)."""
+    return settings.SESSION_COOKIE_AGE // 3600
+
+
+def hsts_days() -> int:
+    """Give the days for which a browser is to insist on https (HSTS_DAYS)."""
+    return settings.SECURE_HSTS_SECONDS // (24 * 3600)
+
+
+def login_failures() -> int:
+    """Give the failed logins after which a name is locked at an address (LOGIN_FAILURES)."""
+    return settings.LOGIN_FAILURES
+
+
+def login_lock_minutes() -> int:
+    """Give the minutes that such a lock lasts (LOGIN_LOCK_MINUTES)."""
+    return settings.LOGIN_LOCK_MINUTES
+
+
+def trusted_proxies() -> tuple[str, ...]:
+    """Give whom to believe from where a visitor came: addresses, networks, or unix."""
+    return tuple(settings.TRUSTED_PROXIES)
+
+
 def site_url() -> str:
     """Give the address under which people reach this server, without a slash at its end."""
     return settings.SITE_URL
@@ -169,6 +194,13 @@ def default_from_email() -> str:
 def admin_email_recipients() -> tuple[str, ...]:
     """Give the addresses that are told of every problem."""
     return tuple(settings.ADMIN_EMAIL_RECIPIENTS)
+
+
+def mail_is_logged() -> bool:
+    """Tell whether mail is written to the log instead of being sent: EMAIL_URL is not set."""
+    mailers: Mapping[str, Any] | None = getattr(settings, "MAILERS", None)
+    backend = mailers["default"]["BACKEND"] if mailers else settings.EMAIL_BACKEND
+    return bool(backend == "backupmonitor.mail.LogBackend")
 
 
 def alerts_may_be_private() -> bool:

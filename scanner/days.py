@@ -39,8 +39,13 @@ _DAY = timedelta(days=1)
 
 def letter_of(entry: BackupEntry) -> str:
     """Give the letter of a verdict."""
-    letter = _LETTER_OF.get(entry.status, "?")
-    return "W" if letter in _WARNED and entry.warnings else letter
+    return letter(entry.status, entry.warnings)
+
+
+def letter(status: str, warnings: Sequence[str]) -> str:
+    """Give the letter of a status with its warnings."""
+    found = _LETTER_OF.get(status, "?")
+    return "W" if found in _WARNED and warnings else found
 
 
 def day_of(entry: BackupEntry, zone: str) -> date:
@@ -59,6 +64,18 @@ def worst(entries: Iterable[BackupEntry]) -> BackupEntry | None:
     return max(counted, key=lambda one: (LETTERS.index(letter_of(one)), one.pk), default=None)
 
 
+def of_year(job: ExpectedBackupJob, year: int) -> dict[date, BackupEntry]:
+    """Give the entry that each day of a year is known by, in one statement."""
+    zone = time_zone(job.zone_name)
+    start = datetime(year, 1, 1, tzinfo=zone).astimezone(UTC)
+    end = datetime(year + 1, 1, 1, tzinfo=zone).astimezone(UTC)
+    of_day: defaultdict[date, list[BackupEntry]] = defaultdict(list)
+    for entry in _between([job.pk], start, end):
+        of_day[day_of(entry, job.zone_name)].append(entry)
+    known_by = {day: worst(entries) for day, entries in of_day.items() if day.year == year}
+    return {day: entry for day, entry in known_by.items() if entry is not None}
+
+
 def keep_up(entries: Sequence[BackupEntry], jobs: Mapping[int, ExpectedBackupJob]) -> None:
     """Work out the days of `jobs` that these stored entries of theirs fall on.
 
@@ -75,7 +92,7 @@ def keep_up(entries: Sequence[BackupEntry], jobs: Mapping[int, ExpectedBackupJob
             of_day[entry.job_id, day_of(entry, jobs[entry.job_id].zone_name)].append(entry)
         for key in some:
             job = jobs[key]
-            known = {day: [day, letter, pk] for day, letter, pk in job.days}
+            known = {day: [day, worst_of_it, pk] for day, worst_of_it, pk in job.days}
             for day in touched[key]:
                 known.pop(day.toordinal(), None)
                 if (known_by := worst(of_day[key, day])) is not None:

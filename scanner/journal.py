@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -15,19 +15,29 @@ from scanner.pipeline.text import clean
 
 logger = logging.getLogger(__name__)
 
+Began = Callable[[ScanRun], None]
+"""Told of a run as soon as there is a row of it, before anything is looked at."""
+
 
 @contextmanager
 def keep(
-    trigger: ScanRun.Trigger, agents: Collection[str] | None, *, now: datetime
+    trigger: ScanRun.Trigger,
+    agents: Collection[str] | None,
+    *,
+    now: datetime,
+    began: Began | None = None,
 ) -> Iterator[ScanRun]:
     """Keep the row of a run for the length of the block, and have it tell how the scan ended.
 
-    Runs that still seem to go on were killed: only the holder of the scan's lease calls this.
+    `began` is called first; what it raises fails the scan. Runs that still seem to go on were
+    killed: only the holder of the scan's lease calls this.
     """
     started = time.monotonic()
     run = history.begin_run(trigger, sorted(agents or ()), now=now)
     logger.info("scan %s started by %s", run.pk, trigger.value)
     try:
+        if began is not None:
+            began(run)
         yield run
     except BaseException as error:
         run.finished_at = now + timedelta(seconds=time.monotonic() - started)

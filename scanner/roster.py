@@ -175,11 +175,17 @@ def adopt(
 
 
 def register(
-    found: Iterable[Unexpected], *, active: bool, now: datetime, by: str = ""
+    found: Iterable[Unexpected],
+    *,
+    active: bool,
+    now: datetime,
+    by: str = "",
+    awaits_adoption: bool | None = None,
 ) -> list[ExpectedBackupJob]:
     """Make jobs without a schedule for databases that nobody expected; give the new ones.
 
-    Where nobody asked for it, they wait for somebody to say when their backups are due.
+    Where nobody asked for it, or `awaits_adoption` says so, they wait for somebody to say when
+    their backups are due.
     """
     jobs = [
         ExpectedBackupJob(
@@ -190,7 +196,7 @@ def register(
             year=year_of(one.database),
             agent_id=one.agent,
             is_active=active,
-            awaits_adoption=not by,
+            awaits_adoption=not by if awaits_adoption is None else awaits_adoption,
         )
         for one in found
     ]

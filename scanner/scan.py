@@ -18,14 +18,14 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from scanner import absence, board, conf, copies, history, intake, journal, lease, roster, state
-from scanner.cases import Case, Group, case_of, failed_operations, in_batches, without_filled
+from scanner.cases import Case, Group, groups_of, in_batches, unexpected_by, without_filled
 from scanner.conf import AutoRegister
 from scanner.errors import DepositRootUnavailable, ScheduleError, UnknownAgent
 from scanner.examination import Examination
 from scanner.intake import Incoming, Intake
 from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.models.choices import Status
-from scanner.pipeline import deposit, matching
+from scanner.pipeline import deposit
 from scanner.pipeline.deposit import Deposit, FileClock, ReportFile
 from scanner.pipeline.text import escaped
 
@@ -42,16 +42,18 @@ def scan(
     agents: Collection[str] = (),
     clock: FileClock = deposit.changed_at,
     progress: Progress | None = None,
+    began: journal.Began | None = None,
 ) -> ScanRun:
     """Scan the deposit tree and give the finished run.
 
     `agents` limits it to these (names in any letter case). `clock` tells when a file changed on
-    this server. `progress` is called with the number of claims judged and in all.
+    this server. `progress` is called with the number of claims judged and in all, `began` with the
+    run as soon as it has its row.
     Raise LeaseHeld when another scan runs, DepositRootUnavailable or UnknownAgent when this one
     cannot; the run then says why.
     """
     only = frozenset(map(deposit.agent_identity, agents)) or None
-    with lease.hold(LEASE) as held, journal.keep(trigger, only, now=now) as run:
+    with lease.hold(LEASE) as held, journal.keep(trigger, only, now=now, began=began) as run:
         _Scan(run, held.fence, now, clock, progress).everything(only)
     return run
 
@@ -158,50 +160,19 @@ class _Scan:
         self.run.reports_deferred = found.deferred.total()
         return found
 
-    def _match(self, found: Intake, jobs: list[ExpectedBackupJob]) -> list[Group]:
-        """Pair each report with the cases it makes; paused jobs make none."""
-        index = matching.Jobs(jobs, lambda job: (job.agent_id, job.database_name))
-        self._register(found.unread, index, jobs)
-        failed: dict[int, list[Case]] = {}
-        for case in failed_operations(found.unread, list(filter(self._is_judged, jobs))):
-            failed.setdefault(id(case.incoming), []).append(case)
-        return [
-            (
-                incoming,
-                [
-                    case_of(incoming, job, claim)
-                    for job, claim in matching.match(
-                        incoming.agent, incoming.report.claims, index
-                    ).claimed
-                    if self._is_judged(job) and job.pk not in incoming.judged_jobs
-                ]
-                + failed.get(id(incoming), []),
-            )
-            for incoming in found.unread
-        ]
-
-    def _register(
-        self,
-        unread: Sequence[Incoming],
-        index: matching.Jobs[ExpectedBackupJob],
-        jobs: list[ExpectedBackupJob],
-    ) -> None:
-        unexpected = {
-            (one.agent, claim.database): roster.Unexpected(
-                one.agent, one.file.folder.place, claim.database
-            )
-            for one in unread
-            for claim in matching.match(one.agent, one.report.claims, index).unexpected
-        }
+    def _match(self, found: Intake, jobs: Sequence[ExpectedBackupJob]) -> list[Group]:
+        """Register what nobody expected; pair each report with the cases it makes."""
+        unexpected = unexpected_by(jobs, found.unread)
         self.run.databases_unexpected = len(unexpected)
+        new = self._register(unexpected)
+        self.run.jobs_registered = len(new)
+        return groups_of(found.unread, [*jobs, *new], self._is_judged)
+
+    def _register(self, unexpected: Sequence[roster.Unexpected]) -> list[ExpectedBackupJob]:
         how = conf.auto_register()
         if not unexpected or how is AutoRegister.OFF:
-            return
-        new = roster.register(unexpected.values(), active=how is AutoRegister.ACTIVE, now=self.now)
-        self.run.jobs_registered = len(new)
-        for job in new:
-            index.add(job)
-        jobs += new
+            return []
+        return roster.register(unexpected, active=how is AutoRegister.ACTIVE, now=self.now)
 
     def _judge_absence(
         self,

@@ -25,6 +25,7 @@ from django.db.models import (
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 
@@ -295,4 +296,4 @@ def _is_stale(grid: Grid, last_good: datetime, now: datetime) -> bool:
 
 
 def _local(at: datetime | None) -> str:
-    return f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S}" if at else "-"
+    return date_format(timezone.localtime(at), gettext("Y-m-d H:i:s")) if at else "-"

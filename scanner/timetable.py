@@ -79,6 +79,15 @@ def timetable(expression: str, zone: str) -> Timetable:
     return Timetable(expression, zone)
 
 
+def fields(expression: str) -> tuple[str, ...]:
+    """Give the five fields of a cron expression, an alias written out; none for no schedule.
+
+    Raise ScheduleError as `timetable` does.
+    """
+    found = timetable(expression, "UTC").expression
+    return tuple(_ALIASES.get(found, found).split())
+
+
 @lru_cache(maxsize=1024)
 def time_zone(name: str) -> ZoneInfo:
     """Give the time zone of an IANA name, in any letter case; raise ScheduleError if unknown."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from scanner import board
+from scanner import board, board_data
 from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, ScanRun
 from scanner.models.batch import BATCH
 from tests.scanning import NOW, make_job
@@ -227,7 +227,7 @@ def test_states_are_read_with_their_entries_in_one_statement(
             last_entry=entry, last_good_entry=entry, last_good_at=NOW
         )
     with django_assert_num_queries(1):
-        assert len([board.job_as_data(job, now=NOW) for job in board.job_states()]) == 20
+        assert len([board_data.job_as_data(job, now=NOW) for job in board.job_states()]) == 20
 
 
 # --- As data --------------------------------------------------------------------------------------
@@ -247,13 +247,15 @@ def test_a_moment_is_iso_8601_to_the_second(at: datetime | None, text: str | Non
 
 
 def test_a_job_that_nothing_is_known_of_as_data() -> None:
-    assert board.job_as_data(make_job(), now=NOW) == {
+    assert board_data.job_as_data(make_job(), now=NOW) == {
         "agent": "ACME_DOUALA_NEWBELL",
         "company": "ACME",
         "city": "DOUALA",
         "neighborhood": "NEWBELL",
         "database": "ACME_2025",
         "active": True,
+        "awaits_adoption": False,
+        "paused": None,
         "status": "UNKNOWN",
         "reason": None,
         "since": None,
@@ -278,7 +280,7 @@ def test_a_job_in_trouble_as_data_tells_of_its_last_good_backup() -> None:
         last_size=7,
     )
     (stored,) = board.job_states()
-    data = board.job_as_data(stored, now=NOW)
+    data = board_data.job_as_data(stored, now=NOW)
     assert data["last_good"] == {
         "at": "2026-03-01T12:00:00Z",
         "age_seconds": 86400,
@@ -304,12 +306,12 @@ def test_a_good_backup_without_a_copy_has_no_vault_path(*, entry_is_left: bool) 
     entry = make_entry(job) if entry_is_left else None
     ExpectedBackupJob.objects.filter(pk=job.pk).update(last_good_at=NOW, last_good_entry=entry)
     (stored,) = board.job_states()
-    assert board.job_as_data(stored, now=NOW)["last_good"]["vault_path"] is None
+    assert board_data.job_as_data(stored, now=NOW)["last_good"]["vault_path"] is None
 
 
 def test_an_entry_as_data_says_null_for_what_there_is_none_of() -> None:
     job = make_job()
-    assert board.entry_as_data(make_entry(job, status="MISSING", reason="", message="m")) == {
+    assert board_data.entry_as_data(make_entry(job, status="MISSING", reason="", message="m")) == {
         "agent": "ACME_DOUALA_NEWBELL",
         "company": "ACME",
         "city": "DOUALA",
@@ -335,7 +337,7 @@ def test_a_run_as_data_holds_its_own_entries_in_the_order_of_their_recording(
         make_entry(make_job(f"DB{9 - number}"), run)
     make_entry(make_job("OTHER"), make_run())
     with django_assert_num_queries(1):
-        data = board.run_as_data(run)
+        data = board_data.run_as_data(run)
     assert [entry["database"] for entry in data["entries"]] == [f"DB{9 - n}" for n in range(10)]
     assert (data["seconds"], data["problems"], data["verified_bytes"]) == (1.5, 3, 5)
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.checks import CheckMessage, run_checks
 from pytest_django import Settings
 
-from scanner import checks, conf
+from scanner import address_checks, checks, conf
 
 SQLITE: dict[str, Any] = {
     "ENGINE": "django.db.backends.sqlite3",
@@ -41,6 +41,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("E014", "SITE_URL", "", "found ''; expected an address"),
     ("E015", "HEARTBEAT_URL", "ftp://example.com", "found 'ftp://example.com'; expected"),
     ("E016", "ADMIN_EMAIL_RECIPIENTS", ["a@example.com", "b"], "found 'b'; expected an e-mail"),
+    ("E031", "TRUSTED_PROXIES", ["10.0.0.1", "proxy"], "found 'proxy'; expected an address or a"),
+    ("E031", "TRUSTED_PROXIES", ["10.0.0.1/8"], "found '10.0.0.1/8'; expected an address"),
     ("E018", "KEEP_EXECUTIONS_DAYS", -1, "found -1; expected a whole number from 0 to 36500"),
     ("E018", "KEEP_EXECUTIONS_DAYS", 36501, "found 36501;"),
     ("E019", "KEEP_RUNS_DAYS", -1, "found -1; expected a whole number from 0 to 36500"),
@@ -99,6 +101,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("HEARTBEAT_URL", ""),
     ("HEARTBEAT_URL", "https://ping.example.com/x"),
     ("ADMIN_EMAIL_RECIPIENTS", []),
+    ("TRUSTED_PROXIES", ["unix", "127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8"]),
     ("DEFAULT_FROM_EMAIL", "Backups <backups@example.com>"),
 ]
 
@@ -260,7 +263,7 @@ def test_a_scratch_database_is_no_problem(settings: Settings) -> None:
 
 
 def test_every_id_is_in_the_table_of_the_module_and_in_these_tests() -> None:
-    source = Path(checks.__file__).read_text()
+    source = "".join(Path(one.__file__).read_text() for one in (checks, address_checks))
     given = set(re.findall(r'"(?:scanner\.)?([EW]\d{3})"', source))
     assert given == set(
         re.findall(r"^\| scanner\.([EW]\d{3}) ", checks.__doc__ or "", re.MULTILINE)

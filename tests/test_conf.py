@@ -28,6 +28,7 @@ from scanner.pipeline.verification import Level
         ("KEEP_EXECUTIONS_DAYS", 7, conf.keep_executions_days, 7),
         ("KEEP_RUNS_DAYS", 8, conf.keep_runs_days, 8),
         ("KEEP_ARCHIVED_REPORTS_DAYS", 0, conf.keep_archived_reports_days, 0),
+        ("TRUSTED_PROXIES", ["10.0.0.1"], conf.trusted_proxies, ("10.0.0.1",)),
         ("SITE_URL", "https://b.example.com", conf.site_url, "https://b.example.com"),
         ("HEARTBEAT_URL", "https://h.example.com", conf.heartbeat_url, "https://h.example.com"),
         ("DEFAULT_FROM_EMAIL", "b@example.com", conf.default_from_email, "b@example.com"),

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.utils import translation
 
 from scanner.cycle import Cycle
+from scanner.models.choices import Status
 from scanner.pipeline import verdict
 from scanner.pipeline.report import Claim
 from scanner.scheduler_board import Health, SchedulerState, state_as_data
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+LISEZMOI = (ROOT / "LISEZMOI.md").read_text()
 MAP = (ROOT / "docs/architecture.md").read_text()
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -68,6 +71,35 @@ def test_commands_in_the_readme_can_be_pasted() -> None:
     first = {line.split()[0] for block in blocks for line in block.splitlines() if line}
     assert first == {"make", "test", ".venv/bin/python", ".venv/bin/gunicorn"}
     assert not re.search(r"(?<!\.venv/bin/)(?<!/python )\bmanage\.py \w", README)
+
+
+def commands_of(text: str) -> list[str]:
+    """Give each line that can be pasted, without its comment."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_french_first_page_is_linked_and_has_the_same_commands() -> None:
+    assert "(LISEZMOI.md)" in README.split("##", maxsplit=1)[0]
+    assert "(README.md)" in LISEZMOI.split("##", maxsplit=1)[0]
+    first_page = README[: README.index("## For real")]
+    assert commands_of(LISEZMOI) == commands_of(first_page)
+    pasted = re.compile(r"`((?:cp |\.venv/bin/)[^`]*)`")
+    assert sorted(pasted.findall(LISEZMOI)) == sorted(pasted.findall(first_page))
+
+
+@pytest.mark.parametrize("status", verdict.Status)
+def test_the_french_first_page_says_what_each_status_means(status: verdict.Status) -> None:
+    with translation.override("fr"):
+        label = str(Status(status.value).label)
+    assert re.search(rf"^\| {status.value} \| {label} \| \w.*\|$", LISEZMOI, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", [*verdict.Reason, *verdict.Warning])
+def test_the_french_first_page_names_the_reasons_and_warnings_of_the_english_one(
+    words: verdict.Reason | verdict.Warning,
+) -> None:
+    assert (f"`{words.value}`" in LISEZMOI) is (f"`{words.value}`" in README)
 
 
 def test_the_unit_in_the_readme_starts_the_scheduler_again_however_often_it_ends() -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
-from scanner import board, lease, vault_findings, vault_prune, vault_retention
+from scanner import board_data, lease, vault_findings, vault_prune, vault_retention
 from scanner.errors import LeaseHeld, LeaseLost, VaultError
 from scanner.models import BackupEntry, ExpectedBackupJob, Lease, VaultCopy, VaultFinding, VaultRun
 from scanner.models.batch import batches
@@ -83,11 +83,11 @@ def test_each_entry_of_a_deleted_copy_tells_it_and_keeps_its_path_as_history() -
             NOW,
             "last 1: not among them",
         )
-        assert board.entry_as_data(entry)["vault_path"] is None
+        assert board_data.entry_as_data(entry)["vault_path"] is None
     newest = BackupEntry.objects.latest("pk")
     assert newest.copy_deleted_at is None
-    assert board.entry_as_data(newest)["vault_path"] == newest.vault_path
-    assert board.job_as_data(job, now=NOW)["last_good"]["vault_path"] == newest.vault_path
+    assert board_data.entry_as_data(newest)["vault_path"] == newest.vault_path
+    assert board_data.job_as_data(job, now=NOW)["last_good"]["vault_path"] == newest.vault_path
 
 
 def test_without_a_policy_everything_stays(vault_root: Path) -> None:

@@ -5,10 +5,12 @@ from scanner.admin.channel import ChannelAdmin
 from scanner.admin.delivery import DeliveryAdmin
 from scanner.admin.django_job import DjangoJobAdmin
 from scanner.admin.django_job_execution import DjangoJobExecutionAdmin
+from scanner.admin.download import DownloadAdmin
 from scanner.admin.entry import EntryAdmin
 from scanner.admin.group import GroupAdmin
 from scanner.admin.incident import IncidentAdmin
 from scanner.admin.job import JobAdmin
+from scanner.admin.login_failure import LoginFailureAdmin
 from scanner.admin.maintenance_window import MaintenanceWindowAdmin
 from scanner.admin.recipient import RecipientAdmin
 from scanner.admin.report import ReportAdmin
@@ -21,6 +23,7 @@ from scanner.admin.user import UserAdmin
 from scanner.admin.vault_copy import VaultCopyAdmin
 from scanner.admin.vault_finding import VaultFindingAdmin
 from scanner.admin.vault_run import VaultRunAdmin
+from scanner.admin.wall_pass import WallPassAdmin
 
 __all__ = [
     "AgentAdmin",
@@ -28,10 +31,12 @@ __all__ = [
     "DeliveryAdmin",
     "DjangoJobAdmin",
     "DjangoJobExecutionAdmin",
+    "DownloadAdmin",
     "EntryAdmin",
     "GroupAdmin",
     "IncidentAdmin",
     "JobAdmin",
+    "LoginFailureAdmin",
     "MaintenanceWindowAdmin",
     "RecipientAdmin",
     "ReportAdmin",
@@ -44,4 +49,5 @@ __all__ = [
     "VaultCopyAdmin",
     "VaultFindingAdmin",
     "VaultRunAdmin",
+    "WallPassAdmin",
 ]

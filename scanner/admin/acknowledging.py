@@ -30,6 +30,8 @@ from scanner.models import Incident
 ACKNOWLEDGE_URL = "scanner_incident_acknowledge"
 WITHDRAW_URL = "scanner_incident_withdraw"
 PERMISSION = "change_incident"
+FROM_BOARD = "from_board"
+"""Among what a form posts, leads back to the board."""
 LONGEST_NOTE = 2000
 MOST_AT_ONCE = 200
 # What can be chosen, in hours; nothing: until it is over.
@@ -114,6 +116,8 @@ class Acknowledging(ReadOnlyPage[Incident]):
             self.log_change(request, incident, "Acknowledged.")
         else:
             self.message_user(request, gettext("It is over already."), messages.INFO)
+        if FROM_BOARD in request.POST:
+            return HttpResponseRedirect(reverse("admin:index"))
         return _page_of(pk)
 
     def withdraw_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, moment
@@ -9,6 +10,10 @@ from scanner.models import Agent
 class AgentAdmin(ReadOnlyPage[Agent]):
     """The agents that scans have seen."""
 
+    empty_words = _(
+        "No scan has seen an agent yet. Each has a folder COMPANY_CITY_NEIGHBORHOOD in the deposit "
+        "tree."
+    )
     list_display = ("name", "first_seen", "last_seen", "had_log")
     search_fields = ("name",)
     fields = ("name", "first_seen", "last_seen", "had_log")

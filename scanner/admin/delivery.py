@@ -68,6 +68,9 @@ class ChannelFilter(EqualFilter):
 class DeliveryAdmin(ReadOnlyPage[Delivery]):
     """Who is told of what, and what became of it."""
 
+    empty_words = _(
+        "Nothing was to be told to anybody yet. Whom it would be told to is said by the channels."
+    )
     list_display = (
         "made",
         "about",

@@ -24,6 +24,9 @@ def _next(at: datetime | None) -> str:
 class DjangoJobAdmin(ReadOnlyPage[DjangoJob]):
     """What the scheduler runs, when next, and how it went last."""
 
+    empty_words = _(
+        "The job store is empty. The scheduler fills it: start it with manage.py runapscheduler."
+    )
     list_display = ("id", "next_run", "last_run", "last_outcome")
     fields = ("id", "next_run", "last_run", "last_outcome")
     ordering = ("id",)

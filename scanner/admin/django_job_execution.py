@@ -67,6 +67,7 @@ class JobFilter(EqualFilter):
 class DjangoJobExecutionAdmin(ReadOnlyPage[DjangoJobExecution]):
     """How each run of a scheduled job went."""
 
+    empty_words = _("Nothing was run yet. Start the scheduler with manage.py runapscheduler.")
     list_display = ("ran", "name", "outcome", "took", "short_exception")
     list_filter = (OutcomeFilter, JobFilter, RunDayFilter)
     ordering = ("-run_time",)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.template.loader import render_to_string
-from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -52,7 +51,8 @@ def chart(runs: Sequence[TaskRun], most: int) -> SafeString:
 def _bar(run: TaskRun, x: int, longest: float) -> Bar:
     seconds = run.seconds
     height = max(_LEAST, _HEIGHT * seconds / longest) if seconds and longest else _LEAST
-    at = timezone.localtime(run.started_at or run.scheduled_for)
+    at = shown.to_the_second(run.started_at or run.scheduled_for)
     took = strip_tags(shown.duration(seconds)) if seconds is not None else gettext("not timed")
-    words = f"{at:%Y-%m-%d %H:%M:%S}: {run.get_outcome_display()}, {took}"
+    about = {"at": at, "outcome": run.get_outcome_display(), "took": took}
+    words = gettext("%(at)s: %(outcome)s, %(took)s") % about
     return Bar(x, round(_HEIGHT - height, 1), round(height, 1), run.outcome, words)

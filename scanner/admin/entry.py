@@ -50,6 +50,10 @@ def _reached(entry: BackupEntry) -> str:
 class EntryAdmin(ReadOnlyPage[BackupEntry]):
     """The history: each verdict with what it rests on."""
 
+    empty_words = _(
+        "No backup was judged yet. Scans do that, once jobs are expected: start the scheduler with "
+        "manage.py runapscheduler, or make one with manage.py scan_now."
+    )
     list_display = (
         "database",
         "place",

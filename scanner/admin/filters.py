@@ -16,6 +16,7 @@ from django.utils.text import smart_split
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from scanner import access
 from scanner.admin.shown import name_of
 from scanner.admin.unfolded import ChoiceFilter, ModelAdmin, Words
 from scanner.models import BackupEntry, ExpectedBackupJob
@@ -139,7 +140,8 @@ def places(request: HttpRequest) -> JsonResponse:
         for other in PLACE_FIELDS
         if other != part and request.GET.get(other)
     }
-    jobs = ExpectedBackupJob.objects.filter(**others, **{f"{part}__icontains": term})
+    jobs = access.visible(ExpectedBackupJob.objects.all(), access.companies_of(request.user))
+    jobs = jobs.filter(**others, **{f"{part}__icontains": term})
     start = (max(int(number[:6]), 1) - 1) * _PLACES_A_PAGE
     values = list(
         jobs.order_by(part)

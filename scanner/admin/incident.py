@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from scanner import access
 from scanner.admin import incident_facts, incident_history, navigation, shown
 from scanner.admin.acknowledging import SPANS, Acknowledging
 from scanner.admin.filters import CityFilter, CompanyFilter, PlaceFilter
@@ -65,7 +66,7 @@ class IncidentList(UncountedList):
         """Find the rows of the page, and count their jobs alone."""
         super().get_results(request)
         rows = list(self.result_list)
-        counts = count_members(rows)
+        counts = count_members(rows, access.companies_of(request.user))
         for incident in rows:
             incident.now_members = counts.get(incident.pk, 0)
         self.result_list = rows
@@ -75,6 +76,10 @@ class IncidentList(UncountedList):
 class IncidentAdmin(Acknowledging):
     """What is wrong, who was told of it, and who says to know."""
 
+    empty_words = _(
+        "No incident is open: nothing that people are told of is wrong. Those that are over are "
+        "under “ended”."
+    )
     list_display = ("since_when", "its_level", "what", "kind", "jobs", "known_by", "how_long")
     list_display_links = ("what",)
     list_filter = (
@@ -121,7 +126,7 @@ class IncidentAdmin(Acknowledging):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list below the standings, so that nobody takes the open ones for all."""
-        counts = {OPEN: counted(Incident.objects.filter(ended_at=None))}
+        counts = {OPEN: counted(self.get_queryset(request).filter(ended_at=None))}
         context = links(request, _("Incidents by standing"), counts, _STANDINGS)
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -155,7 +160,9 @@ class IncidentAdmin(Acknowledging):
         """Show the incident with its jobs, events and deliveries below it."""
         if obj is not None:
             may_see = navigation.may_see(request, Delivery)
-            context["histories"] = incident_history.histories(obj, with_deliveries=may_see)
+            context["histories"] = incident_history.histories(
+                obj, access.companies_of(request.user), with_deliveries=may_see
+            )
             is_open = obj.ended_at is None
             context["may_acknowledge"] = is_open and self.has_acknowledge_permission(request)
             context["spans"] = SPANS

@@ -9,6 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from scanner import access
+from scanner.access import Companies
 from scanner.admin import shown
 from scanner.admin.unfolded import Words
 from scanner.models import BackupEntry, Delivery, ExpectedBackupJob, Incident
@@ -42,14 +44,19 @@ def next_try(delivery: Delivery) -> SafeString:
     return shown.moment(delivery.next_try_at) if is_waiting else shown.NOTHING
 
 
-def histories(incident: Incident, *, with_deliveries: bool) -> list[dict[str, Any]]:
-    """Give the tables, as unfold's table component wants them, in three statements at most."""
-    tables = [_jobs(incident), _events(incident)]
+def histories(
+    incident: Incident, companies: Companies, *, with_deliveries: bool
+) -> list[dict[str, Any]]:
+    """Give the tables, as unfold's table component wants them, in three statements at most.
+
+    Of its jobs those of `companies` are among them.
+    """
+    tables = [_jobs(incident, companies), _events(incident)]
     return [*tables, _deliveries(incident)] if with_deliveries else tables
 
 
-def _jobs(incident: Incident) -> dict[str, Any]:
-    members = incident.members.select_related("job", "entry")
+def _jobs(incident: Incident, companies: Companies) -> dict[str, Any]:
+    members = access.visible(incident.members.select_related("job", "entry"), companies)
     some = list(members.order_by(F("left_at").asc(nulls_first=True), "pk")[: LAST + 1])
     headers = (_("job"), _("status"), _("since"), _("joined"), _("left"), _("message"))
     rows = [

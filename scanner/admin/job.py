@@ -5,7 +5,6 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError
-from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -17,8 +16,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from scanner import board, roster
-from scanner.admin import incident_facts, job_vault, shown
+from scanner import access, board, roster
+from scanner.admin import job_vault, schedule_preview, shown
+from scanner.admin.counted_as import CountedAsFilter
 from scanner.admin.filters import (
     PLACES_URL,
     CityFilter,
@@ -27,12 +27,13 @@ from scanner.admin.filters import (
     places,
 )
 from scanner.admin.job_form import JobForm
+from scanner.admin.job_page import Showing
+from scanner.admin.job_transfer import Transferring
+from scanner.admin.retiring import retire_instead
 from scanner.admin.shown import column, computed
 from scanner.admin.switching import Switching
 from scanner.admin.unfolded import BooleanFilter, ChoicesFilter
-from scanner.models import BackupEntry, ExpectedBackupJob
-
-LAST_ENTRIES = 20
+from scanner.models import ExpectedBackupJob
 
 
 def _remarks(job: ExpectedBackupJob) -> str:
@@ -44,11 +45,18 @@ def _remarks(job: ExpectedBackupJob) -> str:
 
 
 @admin.register(ExpectedBackupJob)
-class JobAdmin(Switching):
+class JobAdmin(Transferring, Switching, Showing):
     """What is expected, and how it stands; every change goes through the roster."""
 
+    empty_words = _(
+        "No backup is expected yet. Add a job, import a file of jobs, or adopt the databases that "
+        "reports mention."
+    )
     form = JobForm
+    company_field = "company_name"
+    actions = (*Switching.actions, *Transferring.actions)
     list_filter = (
+        CountedAsFilter,
         ("status", ChoicesFilter),
         CompanyFilter,
         CityFilter,
@@ -60,7 +68,6 @@ class JobAdmin(Switching):
     search_fields = ("database_name", "company_name", "city", "neighborhood", "agent_id")
     search_help_text = _("Search by database, place or agent")
     list_before_template = "scanner/admin/status_counts.html"
-    change_form_outer_after_template = "scanner/admin/last_entries.html"
     paginator = Paginator
     fieldsets = (
         (_("What"), {"fields": (("database_name", "year"),)}),
@@ -70,7 +77,7 @@ class JobAdmin(Switching):
         ),
         (
             _("When"),
-            {"fields": (("schedule", "time_zone", "grace_minutes"), "is_active")},
+            {"fields": (("schedule", "time_zone", "grace_minutes"), "next_times")},
         ),
         (
             _("What is expected of the dump"),
@@ -101,57 +108,14 @@ class JobAdmin(Switching):
             },
         ),
     )
-    state_fieldsets = (
-        (
-            _("State"),
-            {
-                "fields": (
-                    ("state", "why", "since"),
-                    ("next_due", "next_deadline", "created"),
-                    ("last_success", "last_bytes", "last_verdict"),
-                    "incident",
-                )
-            },
-        ),
-        (
-            _("Vault"),
-            {"fields": ("proof", ("copies_held", "unchanged_cycles"), "vault_findings")},
-        ),
-    )
-    readonly_fields = (
-        "state",
-        "why",
-        "since",
-        "next_due",
-        "next_deadline",
-        "created",
-        "last_success",
-        "last_bytes",
-        "last_verdict",
-        "incident",
-        "proof",
-        "copies_held",
-        "unchanged_cycles",
-        "vault_findings",
-        "rules_in_force",
-    )
+    readonly_fields = ("rules_in_force", "next_times")
 
     state = column(ExpectedBackupJob, "status", shown.status, sortable=True)
-    why = column(ExpectedBackupJob, "reason", shown.reason, sortable=True)
-    since = column(ExpectedBackupJob, "status_since", shown.moment)
-    next_due = column(ExpectedBackupJob, "due_at", shown.moment)
     next_deadline = column(ExpectedBackupJob, "deadline_at", shown.moment, sortable=True)
-    created = column(ExpectedBackupJob, "created_at", shown.moment)
     last_success = column(ExpectedBackupJob, "last_good_at", shown.moment, sortable=True)
     last_bytes = column(ExpectedBackupJob, "last_size", shown.size, sortable=True)
-    last_verdict = computed(
-        _("last verdict"), lambda job: shown.link_to(BackupEntry, job.last_entry_id)
-    )
-    incident = computed(_("open incident"), incident_facts.open_of)
-    proof = computed(shown.name_of(ExpectedBackupJob, "last_restore"), job_vault.proof)
-    copies_held = computed(_("copies in the vault"), job_vault.copies)
-    vault_findings = computed(_("open findings"), job_vault.findings)
     rules_in_force = computed(_("in force"), job_vault.rules_in_force)
+    next_times = computed(_("what this means"), schedule_preview.of_job)
     place = computed(_("place"), shown.place, ordering="company_name")
     why_and_cautions = computed(shown.name_of(ExpectedBackupJob, "reason"), _remarks)
 
@@ -176,7 +140,7 @@ class JobAdmin(Switching):
         """Show the list below how many active jobs are in each status."""
         counts = [
             {"label": shown.status(status), "status": status, "count": count}
-            for status, count in board.status_counts().items()
+            for status, count in board.status_counts(access.companies_of(request.user)).items()
         ]
         context = {"status_counts": counts, "chosen": request.GET.getlist("status__exact")}
         return super().changelist_view(request, context | (extra_context or {}))
@@ -195,9 +159,11 @@ class JobAdmin(Switching):
     # --- One job ----------------------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: ExpectedBackupJob | None = None) -> Any:
-        """Give the form; a stored job shows its state first."""
+        """Give the form; whether backups are expected is asked of a job that nobody watches yet."""
         fieldsets = super().get_fieldsets(request, obj)
-        return fieldsets if obj is None else (*self.state_fieldsets, *fieldsets)
+        if obj is None or obj.awaits_adoption:
+            return (*fieldsets, (_("Watching"), {"fields": ("is_active",)}))
+        return fieldsets
 
     def save_model(
         self,
@@ -223,26 +189,10 @@ class JobAdmin(Switching):
             # Between the form's look and the saving another has expected the same database.
             return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: ExpectedBackupJob | None = None,
-    ) -> HttpResponse:
-        """Show the form with the job's last entries below it."""
-        if obj is not None:
-            entries = obj.entries.order_by("-pk")[:LAST_ENTRIES]
-            context["last_entries"] = _table(entries)
-            context["show_delete"] = not context["last_entries"]["rows"]
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
     def has_delete_permission(
         self, request: HttpRequest, obj: ExpectedBackupJob | None = None
     ) -> bool:
-        """Say no to deleting many at once: jobs with a history among them are to be paused."""
+        """Say no to deleting many at once: jobs with a history among them are to be retired."""
         return obj is not None and super().has_delete_permission(request, obj)
 
     def delete_view(
@@ -252,35 +202,7 @@ class JobAdmin(Switching):
         job = self.get_object(request, unquote(object_id))
         if job is None or not job.entries.exists() or not self.has_delete_permission(request, job):
             return super().delete_view(request, object_id, extra_context)
-        words = _("“%s” has a history, which is kept. Pause it instead: it gets no more verdicts.")
-        self.message_user(request, words % job, messages.WARNING)
+        self.message_user(request, retire_instead(job), messages.WARNING)
         return HttpResponseRedirect(
             reverse("admin:scanner_expectedbackupjob_change", args=[job.pk])
         )
-
-
-def _table(entries: QuerySet[BackupEntry]) -> dict[str, Any]:
-    """Give entries as unfold's table component wants them."""
-    return {
-        "headers": [
-            _("recorded"),
-            _("status"),
-            _("reason"),
-            _("warnings"),
-            _("size"),
-            _("cycle due"),
-            _("message"),
-        ],
-        "rows": [
-            [
-                shown.link_to(BackupEntry, entry.pk, shown.moment(entry.recorded_at)),
-                shown.status(entry.status),
-                shown.reason(entry.reason),
-                shown.warnings(entry.warnings),
-                shown.size(entry.size),
-                shown.moment(entry.cycle_due),
-                shown.prose(entry.message),
-            ]
-            for entry in entries
-        ],
-    }

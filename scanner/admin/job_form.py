@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from scanner import conf
 from scanner.admin.job_vault import RULES
@@ -30,6 +31,11 @@ class JobForm(Base):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        is_active = self.fields.get("is_active")
+        if is_active is not None:  # only of a job that nobody watches yet: the others are paused
+            is_active.label = _("active from now on")
+            is_active.help_text = _("Off: it gets no verdicts until somebody resumes it.")
+            self.initial["is_active"] = True
         recipients = self.fields.get("notification_recipients")  # none for one who may only look
         if recipients is not None:
             recipients.widget.attrs["rows"] = 3

@@ -62,7 +62,7 @@ def copies(job: ExpectedBackupJob) -> SafeString:
     alive = VaultCopy.objects.filter(job_id=job.pk, state__in=ALIVE).order_by()
     held = alive.aggregate(count=Count("pk"), bytes=Sum("size"))
     count = held["count"]
-    words = ngettext("%(count)s copy", "%(count)s copies", count) % {"count": f"{count:,}"}
+    words = ngettext("%(count)s copy", "%(count)s copies", count) % {"count": shown.digits(count)}
     link = shown.link_to_list(VaultCopy, words, job__id__exact=job.pk)
     return format_html("{}, {}", link, shown.size(held["bytes"])) if count else shown.NOTHING
 

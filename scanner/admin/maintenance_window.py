@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scanner.admin import shown
 from scanner.admin.page import Page
@@ -62,6 +63,9 @@ def standing(window: MaintenanceWindow) -> SafeString:
 class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
     """When some jobs are judged as ever and nobody is told."""
 
+    empty_words = _(
+        "No maintenance is planned. Add a window for a time in which nobody is to be told."
+    )
     list_display = ("name", "over", "now", "next_time", "created_by")
     list_select_related = ("job",)
     sortable_by = ()
@@ -69,6 +73,7 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
     search_fields = ("name", "company", "city", "neighborhood", "agent_id")
     autocomplete_fields = ("job",)
     actions = None
+    company_field = "company"
     fieldsets = (
         (None, {"fields": (("name", "enabled"),)}),
         (
@@ -87,7 +92,7 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
     state_fieldset = (_("State"), {"fields": (("now", "times"), ("created_by", "made"))})
     readonly_fields = ("now", "times", "created_by", "made")
 
-    over = computed(_("over"), covered)
+    over = computed(pgettext_lazy("what is maintained", "over"), covered)
     now = computed(_("now"), standing)
     times = computed(_("times"), times_of)
     next_time = computed(_("next time"), partial(times_of, most=1))

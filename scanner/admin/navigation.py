@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
@@ -18,6 +19,7 @@ from scanner.models import (
     BackupEntry,
     Channel,
     Delivery,
+    Download,
     ExpectedBackupJob,
     Incident,
     MaintenanceWindow,
@@ -30,6 +32,7 @@ from scanner.models import (
     VaultCopy,
     VaultFinding,
     VaultRun,
+    WallPass,
 )
 
 Item = tuple[Words, str, type[Model]]
@@ -67,6 +70,7 @@ SIDEBAR: tuple[tuple[Words, tuple[Item, ...]], ...] = (
             (_("Copies"), "archive", VaultCopy),
             (_("Findings"), "report", VaultFinding),
             (_("Restore drills"), "settings_backup_restore", RestoreDrill),
+            (_("Downloads"), "download", Download),
             (_("Vault runs"), "fact_check", VaultRun),
         ),
     ),
@@ -84,25 +88,45 @@ SIDEBAR: tuple[tuple[Words, tuple[Item, ...]], ...] = (
         (
             (_("Users"), "person", User),
             (_("Groups"), "group", Group),
+            (_("Wall passes"), "tv", WallPass),
+            (_("Failed logins"), "lock", AccessAttempt),
         ),
     ),
 )
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """Give the groups of the sidebar with what this user may see."""
+    """Give the groups of the sidebar with what this user may see; the board comes first."""
+    board = {"title": _("Board"), "icon": "grid_view", "link": reverse("admin:index")}
+    return [
+        {"items": [board]},
+        *_groups(request),
+    ]
+
+
+def _groups(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
-            "separator": group > 0,
+            "separator": True,
             "items": [
                 {"title": words, "icon": icon, "link": _list_of(model)}
                 for words, icon, model in items
                 if may_see(request, model)
             ],
         }
-        for group, (title, items) in enumerate(SIDEBAR)
+        for title, items in SIDEBAR
     ]
+
+
+def palette(_request: HttpRequest) -> str:
+    """Give the address of the colours that unfold's style sheet names."""
+    return static("scanner/colors.css")
+
+
+def no_inline_colors(_request: HttpRequest) -> dict[str, Any]:
+    """Give unfold no colours to write into the page, whose policy allows no style sheet there."""
+    return {}
 
 
 def stylesheet(_request: HttpRequest) -> str:

@@ -8,9 +8,11 @@ from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from scanner import access
-from scanner.admin.unfolded import ModelAdmin
+from scanner.admin.scoped import Scoped
+from scanner.admin.unfolded import Words
 
 M = TypeVar("M", bound=Model)
 
@@ -50,7 +52,7 @@ class UncountedList(ChangeList):
         self.full_result_count = self.result_count
 
 
-class Page(ModelAdmin[M]):
+class Page(Scoped[M]):
     """A page that costs the same number of statements however many rows there are."""
 
     list_per_page = 50
@@ -59,30 +61,16 @@ class Page(ModelAdmin[M]):
     compressed_fields = False
     # Counts beside each choice of a filter would read the whole table.
     show_facets = admin.ShowFacets.NEVER
+    # What an empty list says: why it is empty, and what to do.
+    empty_words: Words = ""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
-        """Give the rows that whoever looks may see: every list, page and action begins here."""
-        return access.visible(super().get_queryset(request), access.companies_of(request.user))
-
-    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Say no, too, to what belongs to the server where somebody sees some companies only."""
-        return super().has_view_permission(request, obj) and self._is_in_scope(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Say no, too, to what belongs to the server where somebody sees some companies only."""
-        return super().has_change_permission(request, obj) and self._is_in_scope(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Say no, too, to what belongs to the server where somebody sees some companies only."""
-        return super().has_add_permission(request) and self._is_in_scope(request)
-
-    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
-        """Say no, too, to what belongs to the server where somebody sees some companies only."""
-        return super().has_delete_permission(request, obj) and self._is_in_scope(request)
-
-    def _is_in_scope(self, request: HttpRequest) -> bool:
-        companies = access.companies_of(request.user)
-        return companies is access.EVERY or access.belongs_to_companies(self.model)
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Give the list, which knows what to say when it is empty."""
+        found: Any = super().get_changelist_instance(request)
+        found.empty_words = self.empty_words
+        if access.companies_of(request.user) == access.NONE:
+            found.empty_words = _("You were granted no company: ask an administrator for one.")
+        return found
 
 
 class ReadOnlyPage(Page[M]):

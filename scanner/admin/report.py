@@ -1,8 +1,12 @@
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
-from scanner.admin import shown
+from scanner.admin import report_text, shown
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import ChoicesFilter
@@ -15,6 +19,11 @@ _KINDS = {
 _SHORT = 120
 
 
+def state_label(report: AgentReport) -> SafeString:
+    """Give whether a report was accepted as its coloured label."""
+    return shown.label(report.get_state_display(), _KINDS.get(report.state, ""))
+
+
 def _entries(report: AgentReport) -> str:
     if report.state == AgentReport.State.REJECTED.value:
         return shown.NOTHING
@@ -25,11 +34,16 @@ def _entries(report: AgentReport) -> str:
 class ReportAdmin(ReadOnlyPage[AgentReport]):
     """What agents reported; of a rejected report, why."""
 
+    empty_words = _(
+        "No report came yet. Agents leave them in the folder log/ of their own; the next scan reads "
+        "them."
+    )
     list_display = ("file_name", "agent_id", "outcome", "short_reason", "arrived")
     list_filter = (("state", ChoicesFilter),)
     search_fields = ("agent_id", "file_name")
     search_help_text = _("Search by agent or file")
     ordering = ("-pk",)
+    change_form_outer_after_template = "scanner/admin/report_received.html"
     fieldsets = (
         (None, {"fields": (("agent_id", "outcome"), "file_name", "full_reason", "entries")}),
         (_("When"), {"fields": (("ended", "arrived"), ("recorded", "run"))}),
@@ -45,8 +59,20 @@ class ReportAdmin(ReadOnlyPage[AgentReport]):
     )
     bytes = column(AgentReport, "size", shown.size)
     digest = column(AgentReport, "sha256", shown.digest)
-    outcome = computed(
-        shown.name_of(AgentReport, "state"),
-        lambda report: shown.label(report.get_state_display(), _KINDS.get(report.state, "")),
-    )
+    outcome = computed(shown.name_of(AgentReport, "state"), state_label)
     entries = computed(_("entries"), _entries)
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: AgentReport | None = None,
+    ) -> HttpResponse:
+        """Show what was recorded, and below it the report as the agent sent it."""
+        if obj is not None:
+            context["received"] = report_text.read(obj)
+            context["shown_bytes"] = report_text.SHOWN
+        return super().render_change_form(request, context, add, change, form_url, obj)

@@ -55,6 +55,10 @@ def table(drills: Iterable[RestoreDrill]) -> dict[str, Any]:
 class RestoreDrillAdmin(ReadOnlyPage[RestoreDrill]):
     """Each attempt to restore a copy, and what it took and gave."""
 
+    empty_words = _(
+        "No restore was tried yet. The task that does it needs a scratch database: the settings "
+        "RESTORE_DRILL_… name it."
+    )
     list_display = (
         "began",
         "its_job",

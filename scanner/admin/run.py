@@ -22,6 +22,10 @@ _KINDS = {
 class RunAdmin(ReadOnlyPage[ScanRun]):
     """The scans: when, started by what, what they counted, how they ended."""
 
+    empty_words = _(
+        "No scan was made yet. Start the scheduler with manage.py runapscheduler, or make one with "
+        "manage.py scan_now."
+    )
     list_display = (
         "started",
         "trigger",

@@ -15,6 +15,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
@@ -94,19 +95,27 @@ def moment(at: datetime | None) -> SafeString:
     if at is None:
         return NOTHING
     local = timezone.localtime(at)
+    # Translators: Django's date format of a moment in a table, e.g. 2026-03-02 13:00
+    form = gettext("Y-m-d H:i")
     return format_html(
         '<time class="whitespace-nowrap" datetime="{}" title="{}">{}</time>',
         at.astimezone(UTC).isoformat(timespec="seconds"),
-        f"{local:%Y-%m-%d %H:%M:%S %Z}",
-        f"{local:%Y-%m-%d %H:%M}",
+        f"{to_the_second(at)} {local:%Z}",
+        date_format(local, form),
     )
+
+
+def to_the_second(at: datetime) -> str:
+    """Give a time to the second, in the zone of the site."""
+    # Translators: Django's date format of a moment to the second, e.g. 2026-03-02 13:00:05
+    return date_format(timezone.localtime(at), gettext("Y-m-d H:i:s"))
 
 
 def size(count: int | None) -> SafeString:
     """Give a number of bytes as people read it; pointed at, exactly."""
     if count is None:
         return NOTHING
-    exactly = ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": f"{count:,}"}
+    exactly = ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": digits(count)}
     return format_html(
         '<span class="whitespace-nowrap" title="{}">{}</span>', exactly, filesizeformat(count)
     )
@@ -114,7 +123,12 @@ def size(count: int | None) -> SafeString:
 
 def number(count: int | None) -> SafeString:
     """Give a number with its thousands apart."""
-    return NOTHING if count is None else format_html("{}", f"{count:,}")
+    return NOTHING if count is None else format_html("{}", digits(count))
+
+
+def digits(count: int) -> str:
+    """Give a number with its thousands apart, to be put into words."""
+    return str(number_format(count, force_grouping=True))
 
 
 def duration(seconds: float | Decimal | None) -> SafeString:
@@ -122,7 +136,7 @@ def duration(seconds: float | Decimal | None) -> SafeString:
     if seconds is None:
         return NOTHING
     if seconds < _MINUTE:
-        words = gettext("%(seconds).1f s") % {"seconds": seconds}
+        words = gettext("%(seconds)s s") % {"seconds": number_format(f"{seconds:.1f}")}
     elif seconds < _HOUR:
         minutes, rest = divmod(round(seconds), _MINUTE)
         words = gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}

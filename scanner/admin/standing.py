@@ -73,8 +73,8 @@ def counted(queryset: QuerySet[Any]) -> str:
     most = CappedPaginator.most
     count = queryset.order_by()[: most + 1].count()
     if count > most:
-        return gettext("more than %(count)s") % {"count": f"{most:,}"}
-    return f"{count:,}"
+        return gettext("more than %(count)s") % {"count": shown.digits(most)}
+    return shown.digits(count)
 
 
 def ending(row: Any) -> SafeString:

@@ -13,6 +13,7 @@ from scanner.models import BackupEntry, StatusChange
 class StatusChangeAdmin(ReadOnlyPage[StatusChange]):
     """When a job went from one status to another, and by which entry."""
 
+    empty_words = _("No backup has changed from good to bad or back yet. Scans note it here.")
     list_display = (
         "changed",
         "database",

@@ -29,3 +29,13 @@ def button(anchor: str, url: str, words: Words, *, is_on: bool, filters: str = "
 def wanted(request: HttpRequest) -> bool | None:
     """Give what a pressed switch asks for; None when it asks for nothing that makes sense."""
     return {"0": False, "1": True}.get(request.POST.get(FIELD, ""))
+
+
+def way(anchor: str, url: str, words: Words) -> SafeString:
+    """Give what looks like a switch that is on, and leads to a page which asks before it is off."""
+    return format_html(
+        '<a id="{}" class="bm-switch bm-switch-on" href="{}" aria-label="{}"></a>',
+        anchor,
+        url,
+        words,
+    )

@@ -1,110 +1,166 @@
-"""Switching expected backups on and off, one by its row in the list or many by an action."""
+"""All that people do to expected backups: from the list, from a job's page, to one or to many."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import QuerySet
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBadRequest,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
-from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from scanner import roster
-from scanner.admin import switch
-from scanner.admin.page import Page
-from scanner.models import ExpectedBackupJob
+from scanner import access
+from scanner.admin import incident_facts, navigation, shown, switch
+from scanner.admin.acknowledging import PERMISSION as ACKNOWLEDGE
+from scanner.admin.acting import TO_LIST
+from scanner.admin.adopting import Adopting, adopt_url
+from scanner.admin.pausing import PAUSE_URL, RESUME_URL, Pausing, may_be_paused
+from scanner.admin.retiring import RETIRE_URL
+from scanner.admin.schedule_preview import SchedulePreview
+from scanner.models import ExpectedBackupJob, Incident
 
-SWITCH_URL = "scanner_expectedbackupjob_switch"
-_SWITCHED = [{"changed": {"fields": ["Active"]}}]
+SCAN_URL = "scanner_scanrun_now"
+SCAN_PERMISSION = "scanner.request_scan"
 
 
-class Switching(Page[ExpectedBackupJob]):
-    """The part of the page of jobs that switches them."""
+class Switching(Pausing, Adopting, SchedulePreview):
+    """The part of the page of jobs that acts on them."""
 
-    actions = ("activate", "pause")
+    class Media:
+        css = {"all": ("scanner/acting.css",)}  # noqa: RUF012 - as Django documents it
+        js = ("scanner/schedule.js",)
+
+    actions = ("pause", "resume", "adopt", "retire")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list with the way to what waits to be adopted."""
+        context = {"to_adopt": self._link_to_adopt(request)}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def _link_to_adopt(self, request: HttpRequest) -> dict[str, str] | None:
+        count = self.to_adopt(request).count() if self.has_change_permission(request) else 0
+        if not count:
+            return None
+        words = ngettext(
+            "%(count)d database that nobody expected waits to be adopted.",
+            "%(count)d databases that nobody expected wait to be adopted.",
+            count,
+        )
+        return {"words": words % {"count": count}, "url": adopt_url()}
 
     def switch_column(self, request: HttpRequest) -> Callable[[ExpectedBackupJob], Any]:
-        """Give the column that knows who looks, and which list to come back to."""
-        may_change = self.has_change_permission(request)
-        filters = self.get_preserved_filters(request)
+        """Give the column that says who paused a job, why and until when, and switches it.
 
-        @admin.display(description=_("active"), boolean=not may_change, ordering="is_active")
-        def active(job: ExpectedBackupJob) -> Any:
-            if not may_change:
-                return job.is_active
-            url = reverse(f"admin:{SWITCH_URL}", args=[job.pk])
-            words = _("%s is active") % job
-            return switch.button(f"job-{job.pk}", url, words, is_on=job.is_active, filters=filters)
+        It knows who looks, and which list to come back to.
+        """
+        may_change = self.has_change_permission(request)
+        query = "&".join(filter(None, (f"{TO_LIST}=1", self.get_preserved_filters(request))))
+
+        @admin.display(description=gettext_lazy("active"), ordering="is_active")
+        def active(job: ExpectedBackupJob) -> SafeString:
+            way = _switch(job, query) if may_change else _seen(job)
+            return format_html('<span class="bm-standing">{}{}</span>', way, _pause_of(job))
 
         return active
 
-    def get_urls(self) -> list[URLPattern]:
-        """Give the addresses of the page, and of the switch."""
-        view = self.admin_site.admin_view(self.switch_view)
-        return [path("<int:pk>/switch/", view, name=SWITCH_URL), *super().get_urls()]
+    def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
+        """Give the context of the template `job_actions`: what somebody may do to a job just now."""
+        may_change = self.has_change_permission(request, job)
+        is_waiting = job.awaits_adoption and job.retired_at is None
+        urls: dict[str, str] = {}
+        if may_change and may_be_paused(job):
+            urls["pause"] = _url(PAUSE_URL, job)
+        if may_change and not job.is_active and not is_waiting:
+            urls["resume"] = _url(RESUME_URL, job)
+        if may_change and job.retired_at is None:
+            urls["retire"] = _url(RETIRE_URL, job)
+        if may_change and is_waiting:
+            urls["adopt"] = adopt_url([job.pk])
+        if job.is_active and (scan := _scan_url(request, job)):
+            urls["scan"] = scan
+        actions = {
+            "urls": urls,
+            "is_paused": may_be_paused(job) and not job.is_active,
+            "incident": _incident(request, job),
+        }
+        return {"job_actions": actions}
 
-    def switch_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Switch one job on or off, as its row in the list asks, and show the list again."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        wanted = switch.wanted(request)
-        if wanted is None:
-            return HttpResponseBadRequest(f"{switch.FIELD}: expected 0 or 1")
-        job = self.get_object(request, str(pk))
-        if not self.has_change_permission(request, job):
-            raise PermissionDenied
-        if job is None:
-            raise Http404
-        self._switch(request, [job], active=wanted)
-        back = self.response_post_save_change(request, job)
-        return HttpResponseRedirect(f"{back.url}#job-{pk}")
 
-    @admin.action(description=_("Activate"), permissions=["change"])
-    def activate(self, request: HttpRequest, queryset: QuerySet[ExpectedBackupJob]) -> None:
-        """Switch the selected jobs on; each awaits its next deadline from now."""
-        count = self._switch(request, queryset, active=True)
-        words = ngettext("%d job activated.", "%d jobs activated.", count) % count
-        self._tell(request, words, count)
+def _switch(job: ExpectedBackupJob, query: str) -> SafeString:
+    anchor, words = f"job-{job.pk}", {"job": job}
+    if job.awaits_adoption and job.retired_at is None:
+        url = adopt_url([job.pk])
+        return format_html(
+            '<a id="{}" class="text-link" href="{}">{}</a>', anchor, url, _("Adopt…")
+        )
+    if job.is_active:
+        url = f"{_url(PAUSE_URL, job)}?{query}"
+        return switch.way(anchor, url, _("%(job)s is active: pause it") % words)
+    url = f"{_url(RESUME_URL, job)}?{query}"
+    words_on = _("%(job)s is active") % words
+    return switch.button(anchor, url, words_on, is_on=False)
 
-    @admin.action(description=_("Pause"), permissions=["change"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[ExpectedBackupJob]) -> None:
-        """Switch the selected jobs off; they get no verdicts while off."""
-        count = self._switch(request, queryset, active=False)
-        words = ngettext("%d job paused.", "%d jobs paused.", count) % count
-        self._tell(request, words, count)
 
-    def _tell(self, request: HttpRequest, words: str, count: int) -> None:
-        if count:
-            self.message_user(request, words, messages.SUCCESS)
-        else:
-            self.message_user(request, _("They all were so already."), messages.INFO)
+def _seen(job: ExpectedBackupJob) -> SafeString:
+    if job.awaits_adoption and job.retired_at is None:
+        return shown.label(_("to adopt"), "warning", small=True)
+    if job.is_active:
+        return shown.label(_("active"), "success", small=True)
+    return format_html("")
 
-    def _switch(
-        self,
-        request: HttpRequest,
-        jobs: Iterable[ExpectedBackupJob],
-        *,
-        active: bool,
-    ) -> int:
-        changing = [job for job in jobs if job.is_active is not active]
-        keys = [job.pk for job in changing]
-        user = request.user
-        assert user.pk is not None  # the admin lets nobody in who has not logged in
-        with transaction.atomic():
-            change = roster.resume if active else roster.pause
-            count = change(keys, now=timezone.now(), by=user.get_username())
-            if changing:
-                LogEntry.objects.log_actions(user.pk, changing, CHANGE, _SWITCHED)
-        return count
+
+def _pause_of(job: ExpectedBackupJob) -> SafeString:
+    """Give in small who paused a job, why and until when; or since when it is retired."""
+    if job.retired_at is not None:
+        words = _("retired {moment}")
+        return format_html(
+            "<small>{}</small>", format_html(words, moment=shown.moment(job.retired_at))
+        )
+    if not may_be_paused(job) or job.is_active:
+        return format_html("")
+    lines = [_("paused by %(who)s") % {"who": job.paused_by} if job.paused_by else _("paused")]
+    html = format_html("<small>{}</small>", lines[0])
+    if job.paused_until is not None:
+        until = format_html(_("until {moment}"), moment=shown.moment(job.paused_until))
+        html = format_html("{}<small>{}</small>", html, until)
+    if job.pause_reason:
+        html = format_html('{}<small class="bm-short">{}</small>', html, job.pause_reason)
+    return html
+
+
+def _url(name: str, job: ExpectedBackupJob) -> str:
+    return reverse(f"admin:{name}", args=[job.pk])
+
+
+def _scan_url(request: HttpRequest, job: ExpectedBackupJob) -> str:
+    if not request.user.has_perm(SCAN_PERMISSION):
+        return ""
+    try:
+        url = reverse(f"admin:{SCAN_URL}")
+    except NoReverseMatch:
+        return ""
+    return f"{url}?{urlencode({'agent': job.agent_id})}"
+
+
+def _incident(request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any] | None:
+    """Give the way to the open incident that a job is in."""
+    if not navigation.may_see(request, Incident):
+        return None
+    opened = Incident.objects.filter(
+        ended_at=None, members__job=job.pk, members__left_at=None
+    ).order_by("pk")
+    incident = access.visible(opened, access.companies_of(request.user)).first()
+    if incident is None:
+        return None
+    may_say = request.user.has_perm(f"scanner.{ACKNOWLEDGE}")
+    is_new = incident.acknowledged_at is None
+    return {
+        "url": reverse("admin:scanner_incident_change", args=[incident.pk]),
+        "words": incident_facts.words(incident),
+        "is_to_acknowledge": may_say and is_new,
+    }

@@ -18,7 +18,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scanner import agenda
-from scanner.admin import navigation, scheduler_panel, shown, switch, task_facts
+from scanner.admin import (
+    navigation,
+    schedule_preview,
+    scheduler_panel,
+    shown,
+    switch,
+    task_facts,
+)
 from scanner.admin.page import Page
 from scanner.admin.shown import computed
 from scanner.admin.task_form import TaskForm
@@ -37,7 +44,8 @@ class TaskAdmin(Page[ScheduledTask]):
     """What is done by itself, and when; every change goes through the agenda."""
 
     class Media:
-        js = ("scanner/look_again.js",)
+        css = {"all": ("scanner/acting.css",)}  # noqa: RUF012 - as Django documents it
+        js = ("scanner/look_again.js", "scanner/schedule.js")
 
     form = TaskForm
     actions = None
@@ -50,14 +58,22 @@ class TaskAdmin(Page[ScheduledTask]):
     fieldsets = (
         (
             _("When"),
-            {"fields": ("enabled", "interval_minutes", ("cron", "time_zone"), "next_slots")},
+            {
+                "fields": (
+                    "enabled",
+                    "interval_minutes",
+                    ("cron", "time_zone"),
+                    "cron_words",
+                    "next_slots",
+                )
+            },
         ),
         (
             _("When it is late, or fails"),
             {"fields": ("misfire_grace_seconds", ("retries", "backoff_seconds"))},
         ),
     )
-    readonly_fields = ("next_slots",)
+    readonly_fields = ("cron_words", "next_slots")
 
     schedule = computed(_("schedule"), task_facts.schedule)
     next_run = computed(shown.name_of(ScheduledTask, "next_run_at"), task_facts.next_run)
@@ -66,6 +82,7 @@ class TaskAdmin(Page[ScheduledTask]):
     longest = computed(_("longest"), task_facts.duration("longest_duration"))
     retry = computed(shown.name_of(ScheduledTask, "retry_at"), task_facts.retry)
     next_slots = computed(_("next slots"), task_facts.next_slots)
+    cron_words = computed(_("what the cron expression means"), schedule_preview.of_task)
 
     def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
         """Say no: which tasks there are is written in the program."""

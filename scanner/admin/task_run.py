@@ -65,6 +65,7 @@ class TaskFilter(EqualFilter):
 class TaskRunAdmin(ReadOnlyPage[TaskRun]):
     """How each attempt at a task went."""
 
+    empty_words = _("No task has run yet. Start the scheduler with manage.py runapscheduler.")
     list_display = ("began", "name", "ending", "cause", "attempt", "took", "by", "last_words")
     list_filter = (("outcome", ChoicesFilter), TaskFilter)
     list_select_related = ("task",)

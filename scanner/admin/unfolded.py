@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from django.contrib.admin import ChoicesFieldListFilter as ChoicesFilter
     from django.contrib.admin import FieldListFilter, ModelAdmin
     from django.contrib.admin import SimpleListFilter as ChoiceFilter
+    from django.contrib.admin import TabularInline
     from django.contrib.auth.forms import (
         AdminPasswordChangeForm,
         AdminUserCreationForm,
@@ -24,11 +25,19 @@ else:
     Words = str
 
     from unfold.admin import ModelAdmin as UnfoldModelAdmin
+    from unfold.admin import TabularInline as UnfoldTabularInline
     from unfold.contrib.filters.admin import BooleanRadioFilter as BooleanFilter
     from unfold.contrib.filters.admin import DropdownFilter as ChoiceFilter
     from unfold.contrib.filters.admin import MultipleChoicesDropdownFilter as ChoicesFilter
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm
     from unfold.forms import UserCreationForm as AdminUserCreationForm
+
+    class TabularInline(UnfoldTabularInline):
+        """Unfold's, which takes its models as type arguments."""
+
+        def __class_getitem__(cls, _models: Any) -> type:
+            """Give the class itself: the arguments are for type checkers alone."""
+            return cls
 
     class ModelAdmin(UnfoldModelAdmin):
         """Unfold's, which takes its model as a type argument."""
@@ -54,6 +63,7 @@ __all__ = [
     "ChoiceFilter",
     "ChoicesFilter",
     "ModelAdmin",
+    "TabularInline",
     "UserChangeForm",
     "Words",
 ]

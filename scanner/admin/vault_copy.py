@@ -7,13 +7,14 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from scanner.admin import restore_drill, shown, vault_finding, vault_panel
+from scanner import access
+from scanner.admin import download, navigation, restore_drill, shown, vault_finding, vault_panel
+from scanner.admin.downloading import Downloading
 from scanner.admin.filters import CityFilter, CompanyFilter, jobs_named, words_of
-from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
 from scanner.admin.standing import ALL, STANDING
 from scanner.admin.unfolded import ChoicesFilter
-from scanner.models import BackupEntry, RestoreDrill, VaultCopy, VaultFinding
+from scanner.models import BackupEntry, Download, RestoreDrill, VaultCopy, VaultFinding
 
 LAST = 20
 _KINDS = {
@@ -31,9 +32,10 @@ def state_label(copy: VaultCopy) -> SafeString:
 
 
 @admin.register(VaultCopy)
-class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
+class VaultCopyAdmin(Downloading):
     """The files of the vault: when each was read again, and whether it was restored."""
 
+    empty_words = _("The vault holds no copy yet. Scans copy each good backup there.")
     list_display = (
         "its_job",
         "its_state",
@@ -46,6 +48,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
     list_filter = (("state", ChoicesFilter), CompanyFilter, CityFilter)
     list_select_related = ("job",)
     list_before_template = "scanner/admin/vault_state.html"
+    change_form_outer_before_template = "scanner/admin/copy_download.html"
     change_form_outer_after_template = "scanner/admin/histories.html"
     search_fields = ("path",)
     search_help_text = _("Search by database, place or agent; else by a part of the path")
@@ -86,7 +89,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
 
     def get_search_results(
         self,
-        request: HttpRequest,  # noqa: ARG002
+        request: HttpRequest,
         queryset: QuerySet[VaultCopy],
         search_term: str,
     ) -> tuple[QuerySet[VaultCopy], bool]:
@@ -97,7 +100,7 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
         if not search_term:
             return queryset, False
         words = words_of(search_term)
-        jobs = jobs_named(words)
+        jobs = access.visible(jobs_named(words), access.companies_of(request.user))
         if jobs.exists():
             return queryset.filter(job__in=jobs.values("pk")), False
         for word in words:
@@ -107,11 +110,13 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list, as it opens, below the state of the vault.
+        """Show the list, as it opens, below the state of the vault, to whoever sees all of it.
 
         Turning its pages and narrowing it down do not sum up the vault each time.
         """
-        context = {} if request.GET else {"vault": vault_panel.panel(now=timezone.now())}
+        sees_all = access.companies_of(request.user) is access.EVERY
+        is_plain = sees_all and not request.GET
+        context = {"vault": vault_panel.panel(now=timezone.now())} if is_plain else {}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def get_fieldsets(self, request: HttpRequest, obj: VaultCopy | None = None) -> Any:
@@ -129,8 +134,9 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
         form_url: str = "",
         obj: VaultCopy | None = None,
     ) -> HttpResponse:
-        """Show the copy with its last findings and drills below it."""
+        """Show the copy with its last findings, drills and downloads below it."""
         if obj is not None:
+            context["download"] = self.download_of(request, obj)
             context["histories"] = [
                 {
                     "title": _("Findings"),
@@ -149,5 +155,18 @@ class VaultCopyAdmin(ReadOnlyPage[VaultCopy]):
                         RestoreDrill, _("all of them"), copy__id__exact=obj.pk
                     ),
                 },
+                *self._downloads(request, obj),
             ]
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _downloads(self, request: HttpRequest, copy: VaultCopy) -> list[dict[str, Any]]:
+        """Give who took the copy, to those who may know."""
+        if not navigation.may_see(request, Download):
+            return []
+        return [
+            {
+                "title": _("Downloads"),
+                "table": download.table(copy.downloads.order_by("-pk")[:LAST]),
+                "all": shown.link_to_list(Download, _("all of them"), copy__id__exact=copy.pk),
+            }
+        ]

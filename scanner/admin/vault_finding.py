@@ -47,6 +47,7 @@ def table(findings: Iterable[VaultFinding]) -> dict[str, Any]:
 class VaultFindingAdmin(ReadOnlyPage[VaultFinding]):
     """What is wrong with files of the vault, and what was."""
 
+    empty_words = _("Nothing is known to be wrong with the vault. Audits go on reading its copies.")
     list_display = ("since", "kind_of_it", "its_job", "file", "how", "first_words")
     list_filter = (StandingFilter, ("kind", ChoicesFilter), CompanyFilter, CityFilter)
     list_select_related = ("job",)
@@ -76,6 +77,6 @@ class VaultFindingAdmin(ReadOnlyPage[VaultFinding]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the list below the standings, so that nobody takes the open ones for all."""
-        counts = {OPEN: counted_open()}
+        counts = {OPEN: counted(self.get_queryset(request).filter(ended_at=None))}
         context = links(request, _("Findings by standing"), counts)
         return super().changelist_view(request, context | (extra_context or {}))

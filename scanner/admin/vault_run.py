@@ -35,6 +35,7 @@ def _drills(run: VaultRun) -> SafeString:
 class VaultRunAdmin(ReadOnlyPage[VaultRun]):
     """The audits, the prunes and the rounds of restore drills: what they looked at and found."""
 
+    empty_words = _("The vault was not audited, pruned or tried yet. Tasks do that at their times.")
     list_display = (
         "began",
         "kind",

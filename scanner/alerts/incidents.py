@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db.models import Count
 
+from scanner import access
+from scanner.access import Companies
 from scanner.alerts.conditions import Condition
 from scanner.alerts.grouping import KINDS, Group
 from scanner.alerts.standing import Standing
@@ -217,11 +219,14 @@ class Book:
         return incident
 
 
-def count_members(incidents: Iterable[Incident]) -> dict[int, int]:
-    """Count the members that each incident has now."""
+def count_members(
+    incidents: Iterable[Incident], companies: Companies = access.EVERY
+) -> dict[int, int]:
+    """Count the members, of these companies, that each incident has now."""
     counts: dict[int, int] = {}
     for some in batches(sorted({incident.pk for incident in incidents})):
         members = IncidentMember.objects.filter(incident_id__in=some, left_at=None).order_by()
+        members = access.visible(members, companies)
         counts |= dict(members.values_list("incident_id").annotate(Count("pk")))
     return counts
 

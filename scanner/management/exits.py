@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from django.core.management.base import BaseCommand, CommandError, SystemCheckError
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import translation
 
 from scanner.errors import BackupMonitorError, LeaseHeld
 
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 def exit_codes(command: BaseCommand, *, checks: bool = True) -> Iterator[None]:
     """Prove settings and tables, then run the block; errors become words and an exit code.
 
+    Commands speak English, whatever LANGUAGE_CODE says: scripts read them.
+
     Without `checks` the settings are taken as they are, and no disk that they name is looked at.
 
     All that a command prints belongs into the block: it is flushed at the end of it, when there
@@ -41,7 +44,7 @@ def exit_codes(command: BaseCommand, *, checks: bool = True) -> Iterator[None]:
     """
     try:
         try:
-            with _errors_in_words(command):
+            with translation.override("en"), _errors_in_words(command):
                 if checks:
                     command.check()
                 _check_tables()

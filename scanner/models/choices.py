@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Status(models.TextChoices):
@@ -39,7 +40,7 @@ class Level(models.TextChoices):
     """See `pipeline.verification.Level`."""
 
     PRESENT = "present", _("present")
-    DIGEST = "digest", _("digest")
+    DIGEST = "digest", pgettext_lazy("level", "digest")
     ARCHIVE = "archive", _("archive")
     CONTENT = "content", _("content")
     RESTORED = "restored", _("restored")

@@ -9,6 +9,7 @@ from django.core.validators import MinValueValidator, validate_email
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scanner import conf
 from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
@@ -124,7 +125,9 @@ class ExpectedBackupJob(JobState):
     keep_yearly = _keep(_("copies kept: yearly"))
 
     is_active = models.BooleanField(
-        _("active"), default=True, help_text=_("A paused job gets no verdicts.")
+        pgettext_lazy("expected backup", "active"),
+        default=True,
+        help_text=_("A paused job gets no verdicts."),
     )
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True, editable=False)
     paused_by = models.CharField(

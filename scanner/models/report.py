@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scanner.models.run import ScanRun
 
@@ -25,7 +26,7 @@ class AgentReport(models.Model):
     overall = models.CharField(_("overall status"), max_length=20, blank=True, default="")
     state = models.CharField(_("state"), max_length=20, choices=State.choices)
     reason = models.TextField(_("reason of the rejection"), blank=True, default="")
-    is_complete = models.BooleanField(_("complete"), default=True)
+    is_complete = models.BooleanField(pgettext_lazy("report", "complete"), default=True)
     attempt = models.PositiveIntegerField(
         _("attempt"), default=1, help_text=_("Grows each time the report is judged again.")
     )

@@ -1,5 +1,6 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class ScanRun(models.Model):
@@ -27,8 +28,8 @@ class ScanRun(models.Model):
     )
     started_at = models.DateTimeField(_("started"), db_index=True)
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    reports_accepted = models.PositiveIntegerField(_("accepted"), default=0)
-    reports_rejected = models.PositiveIntegerField(_("rejected"), default=0)
+    reports_accepted = models.PositiveIntegerField(pgettext_lazy("reports", "accepted"), default=0)
+    reports_rejected = models.PositiveIntegerField(pgettext_lazy("reports", "rejected"), default=0)
     reports_known = models.PositiveIntegerField(_("known"), default=0)
     reports_deferred = models.PositiveIntegerField(_("deferred"), default=0)
     jobs_registered = models.PositiveIntegerField(_("jobs registered"), default=0)

@@ -4,7 +4,7 @@ import logging
 import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from apscheduler.events import EVENT_JOB_MISSED, JobExecutionEvent, JobSubmissionEvent
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
@@ -84,7 +84,8 @@ def _follow(order: Order, leadership: Leadership) -> object:
 
 def _carry_out(run: TaskRun, name: str, leadership: Leadership) -> None:
     try:
-        result = TASKS[name].run(_outlast(leadership, lambda: _agents_of(run)))
+        agents = _outlast(leadership, lambda: _agents_of(run))
+        result = TASKS[name].run(agents, lambda scan_run: ledger.link(run, scan_run))
     except BaseException as error:
         words = "".join(traceback.format_exception(error))
         _finish(run, Outcome.FAILED, leadership, error=words)
@@ -92,7 +93,7 @@ def _carry_out(run: TaskRun, name: str, leadership: Leadership) -> None:
     if result.skipped:
         _finish(run, Outcome.SKIPPED, leadership, error=result.skipped)
     else:
-        _finish(run, Outcome.OK, leadership, scan_run=result.scan_run)
+        _finish(run, Outcome.OK, leadership)
 
 
 def _agents_of(run: TaskRun) -> Sequence[str]:
@@ -102,15 +103,11 @@ def _agents_of(run: TaskRun) -> Sequence[str]:
     return agents or ()
 
 
-def _finish(
-    run: TaskRun, outcome: Outcome, leadership: Leadership, *, error: str = "", **found: Any
-) -> None:
+def _finish(run: TaskRun, outcome: Outcome, leadership: Leadership, *, error: str = "") -> None:
     """Close a run; where that cannot be recorded, a leader's next look closes it."""
     ended = timezone.now()
     try:
-        if not _outlast(
-            leadership, lambda: ledger.finish(run, outcome, now=ended, error=error, **found)
-        ):
+        if not _outlast(leadership, lambda: ledger.finish(run, outcome, now=ended, error=error)):
             logger.warning("run %s was closed by another process before it ended", run.pk)
     except (DatabaseError, InterfaceError):
         logger.exception("the end of run %s could not be recorded", run.pk)

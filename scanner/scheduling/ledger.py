@@ -78,14 +78,13 @@ def note(order: Order, outcome: TaskRun.Outcome, words: str, leadership: Leaders
             logger.warning("%s: %s %s: %s", order.task, order.scheduled_for, outcome.value, words)
 
 
-def finish(
-    run: TaskRun,
-    outcome: TaskRun.Outcome,
-    *,
-    now: datetime,
-    error: str = "",
-    scan_run: ScanRun | None = None,
-) -> bool:
+def link(run: TaskRun, scan_run: ScanRun) -> None:
+    """Record which scan a run makes, while it counts as running: people may watch it."""
+    if TaskRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING.value).update(scan_run=scan_run):
+        run.scan_run = scan_run
+
+
+def finish(run: TaskRun, outcome: TaskRun.Outcome, *, now: datetime, error: str = "") -> bool:
     """Close a run that still counts as running; give whether it did."""
     with transaction.atomic():
         task = ScheduledTask.objects.select_for_update().get(pk=run.task_id)
@@ -93,7 +92,6 @@ def finish(
             "outcome": outcome.value,
             "finished_at": now,
             "error": clean(error, LONGEST_ERROR),
-            "scan_run": scan_run,
         }
         closed = TaskRun.objects.filter(pk=run.pk, outcome=Outcome.RUNNING.value).update(**found)
         if closed:

@@ -39,11 +39,13 @@ P = ParamSpec("P")
 class Result:
     """What became of a task that did not fail. `skipped` says why it did nothing."""
 
-    scan_run: ScanRun | None = None
     skipped: str = ""
 
 
-Run = Callable[[Sequence[str]], Result]
+Began = Callable[[ScanRun], None]
+"""Told of the scan that a task makes, as soon as that has begun."""
+
+Run = Callable[[Sequence[str], Began], Result]
 """Does a task for these agents; for all where none are given."""
 
 
@@ -74,26 +76,27 @@ def _unless_held(what: str) -> Callable[[Callable[P, Result]], Callable[P, Resul
 
 
 @_unless_held("the scheduled scan")
-def run_scanner_job(agents: Sequence[str] = ()) -> Result:
+def run_scanner_job(agents: Sequence[str] = (), began: Began | None = None) -> Result:
     """Scan the deposit tree as of now; when another scan runs, leave it to that one.
 
-    What came of it is to be told at once, by a task of its own: no channel holds up a scan. Raise
-    as `scan` does: whoever runs this tells of the failure.
+    `began` is called with the scan's own run. What came of it is to be told at once, by a task of
+    its own: no channel holds up a scan. Raise as `scan` does: whoever runs this tells of the
+    failure.
     """
     with heartbeat.after(whole=not agents):
-        run = scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents)
+        scan(now=timezone.now(), trigger=ScanRun.Trigger.SCHEDULE, agents=agents, began=began)
     if (task := ScheduledTask.objects.filter(name=SEND_ALERTS, enabled=True).first()) is not None:
         agenda.request_run(task.pk, by=SCAN, now=timezone.now())
-    return Result(run)
+    return Result()
 
 
-def _prune(_agents: Sequence[str]) -> Result:
+def _prune(_agents: Sequence[str], _began: Began) -> Result:
     pruning.prune(now=timezone.now())
     return Result()
 
 
 @_unless_held("the scheduled prune of the vault")
-def _prune_vault(_agents: Sequence[str]) -> Result:
+def _prune_vault(_agents: Sequence[str], _began: Began) -> Result:
     pruned = vault_prune.prune(now=timezone.now())
     if pruned.refused:
         raise VaultError(pruned.refused)
@@ -101,20 +104,20 @@ def _prune_vault(_agents: Sequence[str]) -> Result:
 
 
 @_unless_held("the scheduled audit of the vault")
-def _audit_vault(_agents: Sequence[str]) -> Result:
+def _audit_vault(_agents: Sequence[str], _began: Began) -> Result:
     vault_audit.audit(now=timezone.now())
     return Result()
 
 
 @_unless_held("the scheduled restore drill")
-def _restore_drill(_agents: Sequence[str]) -> Result:
+def _restore_drill(_agents: Sequence[str], _began: Began) -> Result:
     run = drill(now=timezone.now())
     if run.outcome == VaultRun.Outcome.REFUSED.value:
         raise VaultError(run.message)
     return Result()
 
 
-def _send_alerts(_agents: Sequence[str]) -> Result:
+def _send_alerts(_agents: Sequence[str], _began: Began) -> Result:
     tell(now=timezone.now())
     return Result()
 

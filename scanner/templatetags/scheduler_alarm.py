@@ -1,4 +1,4 @@
-"""What every page of the admin says at its top when the scheduler does not do its work."""
+"""What pages say at their top: what is wrong with the scheduler, or with somebody's access."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from scanner import access
 from scanner.models import ScanRun, ScheduledTask
 from scanner.scheduler_board import Reason, scheduler_health
 
@@ -29,13 +30,20 @@ def scheduler_alarm(context: Context) -> dict[str, Any]:
     request = context.get("request")
     if request is None or not admin.site.has_permission(request):
         return {}
+    companies = access.companies_of(request.user)
     reasons = scheduler_health(now=timezone.now()).reasons
-    return {"reasons": [_reason(one, request) for one in reasons]}
+    return {
+        "reasons": [_reason(one, request) for one in reasons],
+        "sees_nothing": companies == access.NONE,
+    }
 
 
 def _reason(reason: Reason, request: HttpRequest) -> dict[str, Any]:
     """Give what is wrong, and the way to where more of it is seen for those who may go there."""
     found: dict[str, Any] = {"words": reason.words}
+    names_agents = reason.about is ScanRun and reason.key is not None
+    if names_agents and access.companies_of(request.user) is not access.EVERY:
+        found["words"] = _("The last two scans of all agents are incomplete.")
     if admin.site.get_model_admin(reason.about).has_view_or_change_permission(request):
         meta = reason.about._meta
         page = f"admin:{meta.app_label}_{meta.model_name}"

@@ -14,6 +14,7 @@ from scanner.models import (
     BackupEntry,
     Channel,
     Delivery,
+    Download,
     ExpectedBackupJob,
     Incident,
     IncidentEvent,
@@ -41,6 +42,7 @@ HISTORY = (
     VaultCopy,
     VaultFinding,
     RestoreDrill,
+    Download,
     VaultRun,
     DjangoJob,
     DjangoJobExecution,
@@ -190,6 +192,17 @@ def _write_vault(entries: list[BackupEntry], text: str) -> None:
         VaultRun(kind="drill", outcome="findings", started_at=NOW, message=f"message {text}")
         for _ in copies
     )
+    Download.objects.bulk_create(
+        Download(
+            copy=copy,
+            downloaded_by=f"somebody {text}",
+            address=f"address {text}",
+            started_at=NOW,
+            bytes_asked=copy.size,
+            error=f"error {text}",
+        )
+        for copy in copies
+    )
     drills = RestoreDrill.objects.bulk_create(
         RestoreDrill(
             run=run,
@@ -281,7 +294,7 @@ def _write_alerts(entries: list[BackupEntry], text: str, first: int) -> None:
     MaintenanceWindow.objects.bulk_create(
         MaintenanceWindow(
             name=f"window {number} {text}",
-            company=text,
+            company=entry.job.company_name,
             job=entry.job,
             cron="0 22 * * 6",
             duration_minutes=60,
@@ -314,8 +327,9 @@ def add_entries(job: ExpectedBackupJob, count: int) -> None:
 def staff(
     *permissions: str, companies: Iterable[str] = (EVERY_COMPANY,), name: str = "staff"
 ) -> User:
-    """Make somebody who may log in, sees these companies (without any said: every one), and may do
-    what the permissions say, like view_backupentry.
+    """Make somebody who may log in, and do what the permissions say, like view_backupentry.
+
+    They see these companies; every one, where none is said.
     """
     user = User.objects.create_user(name, password="secret", is_staff=True)
     access.grant(user, companies)

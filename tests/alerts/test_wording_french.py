@@ -1,12 +1,6 @@
-"""Messages in French: complete, and as French is written."""
+"""Messages in French, as French is written; that nothing is missing is in tests/test_french.py."""
 
-import ast
-import gettext
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import translation
@@ -29,113 +23,7 @@ from tests.alerts.rows import (
 )
 from tests.scanning import NOW
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-CATALOGUE = ROOT / "scanner/locale/fr/LC_MESSAGES/django.po"
-WORDS = re.compile(
-    r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.MULTILINE
-)
-PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
-TEMPLATE_WORDS = re.compile(r'{%\s*translate "([^"]*)"')
-# How many strings each function takes: a plural has two.
-CALLS = {
-    "_": 1,
-    "gettext": 1,
-    "gettext_lazy": 1,
-    "ngettext": 2,
-    "ngettext_lazy": 2,
-    "pgettext": 2,
-}
 TO = "ops@example.com"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One string of the catalogue, with what is written for it."""
-
-    comments: str
-    context: str
-    msgid: str
-    plural: str
-    written: tuple[str, ...]
-
-
-def entries() -> list[Entry]:
-    """Give each string of the catalogue."""
-    found = []
-    for paragraph in CATALOGUE.read_text().split("\n\n")[1:]:
-        words = {
-            name: ast.literal_eval("(" + quoted + ")") for name, quoted in WORDS.findall(paragraph)
-        }
-        written = tuple(text for name, text in words.items() if name.startswith("msgstr"))
-        named = (words.get("msgctxt", ""), words["msgid"], words.get("msgid_plural", ""))
-        found.append(Entry(paragraph, *named, written))
-    return found
-
-
-def told_strings() -> Iterator[tuple[str, ...]]:
-    """Give the strings of each call that looks words up in the alerts' code and templates."""
-    files = [*(ROOT / "scanner/alerts").rglob("*.py"), ROOT / "scanner/vault_board.py"]
-    for file in sorted(files):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
-                continue
-            strings = [
-                argument.value
-                for argument in node.args[: CALLS.get(node.func.id, 0)]
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            ]
-            if strings:
-                is_in_context = node.func.id == "pgettext"
-                yield ("", *strings) if not is_in_context else tuple(strings)
-    for template in sorted((ROOT / "scanner/templates/scanner/mail").iterdir()):
-        for words in TEMPLATE_WORDS.findall(template.read_text()):
-            yield "", words
-
-
-def test_each_string_of_the_alerts_is_in_the_catalogue() -> None:
-    known = {(one.context, one.msgid, one.plural) for one in entries()}
-    strings = list(told_strings())
-    assert len(strings) > 150
-    missing = {one for one in strings if (*one, "", "")[:3] not in known}
-    assert missing == set()
-
-
-def test_each_string_is_translated_and_none_is_fuzzy() -> None:
-    assert len(entries()) > 150
-    for one in entries():
-        assert "fuzzy" not in one.comments
-        assert all(one.written), one.msgid
-        assert len(one.written) == (2 if one.plural else 1), one.msgid
-
-
-def test_each_translation_has_the_placeholders_of_its_string() -> None:
-    for one in entries():
-        for text, original in zip(one.written, (one.msgid, one.plural), strict=False):
-            placeholders = sorted(PLACEHOLDER.findall(text))
-            assert placeholders == sorted(PLACEHOLDER.findall(original)), one.msgid
-            assert text.replace("%%", "").count("%") == len(placeholders), text
-
-
-def test_the_compiled_catalogue_is_of_this_one() -> None:
-    with CATALOGUE.with_suffix(".mo").open("rb") as file:
-        compiled = gettext.GNUTranslations(file)
-    for one in entries():
-        if one.context:
-            found: tuple[str, ...] = (compiled.pgettext(one.context, one.msgid),)
-        elif one.plural:
-            found = tuple(compiled.ngettext(one.msgid, one.plural, count) for count in (1, 2))
-        else:
-            found = (compiled.gettext(one.msgid),)
-        assert found == one.written
-
-
-def test_what_stands_before_a_colon_or_a_question_mark_does_not_break() -> None:
-    for one in entries():
-        for text in one.written:
-            assert not re.search(r" [:;?!»]|« ", text), text
-            assert not re.search(r"[\w)»][;?!]", text), text
-            assert not re.search(r"[\w)]:(?!//)\s", text.replace("H:i", "")), text
-            assert "'" not in text, text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from scanner import board, roster, vault_findings
+from scanner import board, board_data, roster, vault_findings
 from scanner.models import ExpectedBackupJob, VaultCopy
 from tests.agent import Agent
 from tests.scanning import NOW, make_job, run_scan
@@ -25,6 +25,8 @@ KEYS = [
     "neighborhood",
     "database",
     "active",
+    "awaits_adoption",
+    "paused",
     "status",
     "reason",
     "since",
@@ -61,7 +63,7 @@ def states(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str
 def state(database: str, now: datetime = NOW) -> dict[str, Any]:
     """Give a job's state as data, as of a time."""
     (job,) = (job for job in board.job_states() if job.database_name == database)
-    return board.job_as_data(job, now=now)
+    return board_data.job_as_data(job, now=now)
 
 
 def test_json_has_one_object_for_each_job_with_the_same_keys(

@@ -18,6 +18,7 @@ COMMANDS = {
     "backup_status": ("--json",),
     "demo": (),
     "import_jobs": ("--from-deposits",),
+    "make_groups": (),
     "prune_vault": ("--dry-run",),
     "reprocess": ("report.json",),
     "restore_drill": ("--json",),

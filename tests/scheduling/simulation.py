@@ -25,7 +25,7 @@ from scanner.scheduling.engine import Scheduler
 from scanner.scheduling.leadership import LEASE, Leadership
 from scanner.scheduling.reconcile import make_missing_tasks, reconcile
 from scanner.scheduling.slots import Slots
-from scanner.scheduling.tasks import TASKS, Result, Task
+from scanner.scheduling.tasks import TASKS, Began, Result, Task
 from tests.scheduling.threads import eventually
 
 _ENDED: int = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED
@@ -110,7 +110,7 @@ class Simulation:
             leadership.held.release()
         self._lives.clear()
 
-    def _run(self, agents: Sequence[str]) -> Result:
+    def _run(self, agents: Sequence[str], _began: Began) -> Result:
         return self.work(agents)
 
     def _note_submitted(self, _: object) -> None:

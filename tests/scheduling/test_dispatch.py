@@ -19,14 +19,16 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scanner import lease, pruning
-from scanner.errors import LeaseLost
+from scanner.errors import DepositRootUnavailable, LeaseLost
 from scanner.models import ScanRun, ScheduledTask, TaskRequest, TaskRun
+from scanner.pipeline import deposit
 from scanner.scheduling import dispatch, engine, ledger
 from scanner.scheduling.dispatch import note_unbegun
 from scanner.scheduling.engine import NOT_BEGUN, ONCE, STORE, JobStore, Scheduler, fired_for
 from scanner.scheduling.leadership import Leadership, Order
 from scanner.scheduling.slots import Slots
-from scanner.scheduling.tasks import TASKS, Result, Task, run_scanner_job
+from scanner.scheduling.tasks import TASKS, Began, Result, Task, run_scanner_job
+from tests.scanning import make_job
 from tests.scheduling.rows import MINUTE, NOW, QUARTER, SECOND, SLOT, depose, make_task, runs
 from tests.scheduling.simulation import Simulation
 from tests.scheduling.threads import Gate, eventually
@@ -52,7 +54,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 def work(monkeypatch: pytest.MonkeyPatch, do: Callable[[Sequence[str]], object]) -> None:
     """Let the task `scan` do this; what is not a Result is a good end."""
 
-    def run(agents: Sequence[str]) -> Result:
+    def run(agents: Sequence[str], _began: Began) -> Result:
         result = do(agents)
         return result if isinstance(result, Result) else Result()
 
@@ -194,6 +196,50 @@ def test_the_scan_is_recorded_with_its_own_run() -> None:
     make_task()
     fire("scan")
     assert TaskRun.objects.get().scan_run == ScanRun.objects.get()
+
+
+@pytest.mark.usefixtures("leadership", "deposit_root")
+def test_while_a_scan_goes_on_its_task_run_tells_which_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_task()
+    during: list[tuple[str, int | None]] = []
+    walk = deposit.walk
+
+    def look(*arguments: Any) -> deposit.Deposit:
+        run = TaskRun.objects.get()
+        during.append((run.outcome, run.scan_run_id))
+        return walk(*arguments)
+
+    monkeypatch.setattr(deposit, "walk", look)
+    fire("scan")
+    assert during == [("running", ScanRun.objects.get().pk)]
+
+
+@pytest.mark.usefixtures("leadership")
+def test_a_scan_that_fails_is_linked_to_its_task_run_too() -> None:
+    make_task()
+    with pytest.raises(DepositRootUnavailable):  # there is no deposit tree
+        fire("scan")
+    run = TaskRun.objects.get()
+    scan_run = ScanRun.objects.get()
+    assert (run.outcome, scan_run.outcome) == ("failed", "failed")
+    assert run.scan_run == scan_run
+
+
+@pytest.mark.usefixtures("leadership", "deposit_root")
+def test_a_scan_that_was_asked_for_for_some_agents_is_linked_to_who_asked() -> None:
+    make_job()
+    request = TaskRequest.objects.create(
+        task=make_task(),
+        requested_at=NOW,
+        requested_by="mia",
+        agents=["ACME_DOUALA_NEWBELL"],
+    )
+    fire("scan", NOW, "request", 1, request.pk, at=NOW + SECOND)
+    run = TaskRun.objects.get(request__requested_by="mia")
+    assert run.scan_run is not None
+    assert run.scan_run.agents == ["ACME_DOUALA_NEWBELL"]
 
 
 @pytest.mark.usefixtures("leadership", "deposit_root")

@@ -217,13 +217,24 @@ def test_a_run_that_ends_is_told_with_what_it_did(leadership: Leadership) -> Non
     task = make_task()
     run = begin(leadership)
     scan_run = ScanRun.objects.create(trigger="schedule", started_at=SLOT)
-    assert ledger.finish(run, Outcome.OK, now=SLOT + MINUTE, scan_run=scan_run)
+    ledger.link(run, scan_run)
+    assert TaskRun.objects.get().scan_run == scan_run  # while it still runs
+    assert ledger.finish(run, Outcome.OK, now=SLOT + MINUTE)
     stored = TaskRun.objects.get()
     assert (stored.outcome, stored.error, stored.scan_run) == ("ok", "", scan_run)
     assert (stored.finished_at, stored.seconds) == (SLOT + MINUTE, 60.0)
     task.refresh_from_db()
     assert (task.last_outcome, task.retry_at) == ("ok", None)
     assert not TaskChange.objects.exists()
+
+
+def test_a_run_that_was_closed_is_linked_to_no_scan(leadership: Leadership) -> None:
+    make_task()
+    run = begin(leadership)
+    ledger.finish(run, Outcome.INTERRUPTED, now=NOW)
+    ledger.link(run, ScanRun.objects.create(trigger="schedule", started_at=SLOT))
+    assert TaskRun.objects.get().scan_run is None
+    assert run.scan_run is None
 
 
 def test_whoever_closes_a_run_second_changes_nothing(leadership: Leadership) -> None:

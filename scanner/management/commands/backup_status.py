@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 from rich.text import Text
 
-from scanner import board, vault_board
+from scanner import board, board_data, vault_board
 from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.models import ExpectedBackupJob
@@ -47,7 +47,9 @@ class Command(BaseCommand):
             jobs = board.job_states(problems_only=only_problems)
             if options["json"]:
                 facts = vault_board.facts_of_jobs()
-                states = [board.job_as_data(job, now=now) | facts.as_data(job.pk) for job in jobs]
+                states = [
+                    board_data.job_as_data(job, now=now) | facts.as_data(job.pk) for job in jobs
+                ]
                 self.stdout.write(json.dumps(states, ensure_ascii=False))
             elif jobs:
                 columns = (*COLUMNS, "Message") if only_problems else COLUMNS

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from scanner import board
+from scanner import board_data
 from scanner.management import output
 from scanner.management.exits import exit_codes
 from scanner.management.shelved import find_reports
@@ -39,6 +39,6 @@ class Command(BaseCommand):
                 files = find_reports(options["reports"])
                 run = reprocess(files, now=timezone.now(), progress=progress)
             if options["json"]:
-                self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
+                self.stdout.write(json.dumps(board_data.run_as_data(run), ensure_ascii=False))
             else:
                 print_run(run, self.stdout)

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from scanner import board
+from scanner import board_data
 from scanner.alerts import heartbeat
 from scanner.management import output
 from scanner.management.exits import exit_codes
@@ -44,7 +44,7 @@ class Command(BaseCommand):
                     progress=progress,
                 )
             if options["json"]:
-                self.stdout.write(json.dumps(board.run_as_data(run), ensure_ascii=False))
+                self.stdout.write(json.dumps(board_data.run_as_data(run), ensure_ascii=False))
             else:
                 print_run(run, self.stdout)
             if options["fail_on_problems"] and run.problems:

@@ -1,0 +1,77 @@
+"""When the next backups of a job are due, where it is and where its readers are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from django.utils import timezone
+
+from scanner.admin import when
+from scanner.cycle import Cycle, time_zone
+from scanner.errors import ScheduleError
+from scanner.models import ExpectedBackupJob
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a cycle's due and deadline look like in one zone."""
+
+    due: str
+    deadline: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A cycle in each of the zones."""
+
+    cycle: Cycle
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """The next cycles. `zones` are the names of the job's zone and, if it is another, the site's.
+
+    `are_daily` tells whether there is one on each day, in the job's zone.
+    """
+
+    zones: tuple[str, ...]
+    rows: tuple[Row, ...]
+    are_daily: bool
+
+
+def of(job: ExpectedBackupJob) -> Deadlines:
+    """Give the cycle that a job awaits and those after it; none of one that awaits nothing."""
+    here, site = time_zone(job.zone_name), timezone.get_current_timezone()
+    zones = {job.zone_name: here}
+    zones.setdefault(timezone.get_current_timezone_name(), site)
+    cycles = list(islice(_cycles(job), SHOWN))
+    rows = tuple(
+        Row(
+            cycle,
+            tuple(
+                Reading(
+                    when.reading(cycle.due, zone),
+                    when.reading(cycle.deadline, zone, beside=cycle.due),
+                )
+                for zone in zones.values()
+            ),
+        )
+        for cycle in cycles
+    )
+    return Deadlines(tuple(zones), rows, when.is_daily([one.due for one in cycles], here))
+
+
+def _cycles(job: ExpectedBackupJob) -> Iterator[Cycle]:
+    if job.due_at is None or job.deadline_at is None:
+        return
+    cycle: Cycle | None = Cycle(job.due_at, job.deadline_at)
+    try:
+        calendar = job.calendar
+        while cycle is not None:
+            yield cycle
+            cycle = calendar.after(cycle.due)
+    except ScheduleError:  # the machine knows the zone of the schedule no more
+        return

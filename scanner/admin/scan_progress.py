@@ -1,0 +1,192 @@
+"""What becomes of a scan that somebody asked for, in words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scanner.admin import shown
+from scanner.admin.task_run import last_line
+from scanner.admin.unfolded import Words
+from scanner.models import BackupEntry, ExpectedBackupJob, ScanRun, TaskRun
+from scanner.models.choices import Status
+from scanner.scan_requests import Progress, Stage
+
+MaySee = Callable[[type[Model]], bool]
+_STATUSES: dict[str, Words] = dict(Status.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A headline, what there is to say beside it, and how many of how many are done.
+
+    `total` is None while nobody knows how much there is to do.
+    """
+
+    headline: str
+    explanation: str
+    done: int = 0
+    total: int | None = None
+
+    @property
+    def counted(self) -> str:
+        """How far it has come, in words; nothing where there is nothing to count."""
+        if not self.total:
+            return ""
+        words = ngettext(
+            "%(done)s of %(total)s backup judged", "%(done)s of %(total)s backups judged", self.total
+        )
+        return words % {"done": f"{self.done:,}", "total": f"{self.total:,}"}
+
+
+def as_data(progress: Progress, may_see: MaySee, *, now: datetime) -> dict[str, Any]:
+    """Give what the page shows, and what it asks for again while the scan goes on."""
+    told = tell(progress, may_see, now=now)
+    return {
+        "is_over": progress.is_over,
+        "headline": told.headline,
+        "explanation": told.explanation,
+        "done": told.done,
+        "total": told.total,
+        "counted": told.counted,
+        "results": render_to_string(
+            "scanner/admin/scan_results.html", {"results": _results(progress, may_see)}
+        ),
+    }
+
+
+def tell(progress: Progress, may_see: MaySee, *, now: datetime) -> Told:
+    """Tell how far a request has come."""
+    match progress.stage:
+        case Stage.UNLED:
+            return Told(
+                _("Waiting for a scheduler"),
+                _(
+                    "No scheduler leads: nobody takes this up. Start one with manage.py "
+                    "runapscheduler; or scan at once, on the server, with manage.py scan_now."
+                ),
+            )
+        case Stage.QUEUED:
+            return Told(
+                _("Waiting"), _("Another scan goes on; this one begins as soon as it has ended.")
+            )
+        case Stage.WAITING:
+            return Told(_("Waiting"), _("The scheduler takes it up within a few seconds."))
+        case Stage.UNBEGUN:
+            return Told(
+                _("The scan was not begun"),
+                _("The scheduler took it up and was stopped before it could begin. Ask again."),
+            )
+        case Stage.RUNNING:
+            return _running(progress, now)
+        case Stage.RETRYING:
+            return Told(
+                _("The scan failed"),
+                _("It is tried again at %(time)s. %(reason)s")
+                % {
+                    "time": f"{timezone.localtime(progress.request.task.retry_at):%H:%M:%S}",
+                    "reason": _why(progress, may_see),
+                },
+            )
+        case Stage.OVER:
+            return _over(progress, may_see)
+
+
+def _running(progress: Progress, now: datetime) -> Told:
+    scan = progress.scan
+    if scan is None:
+        return Told(_("The scan begins"), "")
+    since = _("It has been going on for %(time)s.") % {
+        "time": shown.span((now - scan.started_at).total_seconds())
+    }
+    if not scan.claims_total:
+        return Told(_("The reports are read"), since)
+    return Told(_("The backups are verified"), since, scan.claims_done, scan.claims_total)
+
+
+def _over(progress: Progress, may_see: MaySee) -> Told:
+    scan, run = progress.scan, progress.run
+    assert run is not None
+    if run.outcome == TaskRun.Outcome.SKIPPED.value:
+        return Told(
+            _("The scan was not made"),
+            _("Another one, that was begun by hand, was going on. Ask again when it has ended."),
+        )
+    if run.outcome == TaskRun.Outcome.INTERRUPTED.value:
+        words = _("Its process ended while it went on. What was not judged is left to the next.")
+        return Told(_("The scan was interrupted"), words)
+    if scan is None or run.outcome != TaskRun.Outcome.OK.value:
+        return Told(_("The scan failed"), _why(progress, may_see))
+    done = scan.claims_done, scan.claims_total or None
+    if scan.findings:
+        count = len(scan.findings)
+        words = ngettext(
+            "%(count)d thing could not be looked at, or could not be done. %(verdicts)s",
+            "%(count)d things could not be looked at, or could not be done. %(verdicts)s",
+            count,
+        )
+        told = words % {"count": count, "verdicts": _verdicts(progress)}
+        return Told(_("The scan is incomplete"), told, *done)
+    return Told(_("The scan is complete"), _verdicts(progress), *done)
+
+
+def _verdicts(progress: Progress) -> str:
+    count = sum((progress.counts or {}).values())
+    if not count:
+        return _("There was nothing new to judge.")
+    words = ngettext("%(count)s new verdict.", "%(count)s new verdicts.", count)
+    return words % {"count": f"{count:,}"}
+
+
+def _why(progress: Progress, may_see: MaySee) -> str:
+    """Give the error to those who may see runs: it tells of the server."""
+    if progress.run is None or not may_see(ScanRun):
+        return _("Whoever looks after the server can see why.")
+    return last_line(progress.run.error)
+
+
+def _results(progress: Progress, may_see: MaySee) -> dict[str, Any]:
+    scan = progress.scan
+    if scan is None:
+        return {}
+    links = may_see(BackupEntry)
+    return {
+        "counts": [
+            {
+                "label": shown.status(status),
+                "count": f"{progress.counts[status]:,}",
+                "url": _entries_of(scan, status__exact=status) if links else "",
+            }
+            for status in _STATUSES
+            if progress.counts and progress.counts.get(status)
+        ],
+        "entries": [_entry(entry, may_see) for entry in progress.entries],
+        "all": _entries_of(scan) if links and progress.entries else "",
+        "run": shown.link_to(ScanRun, scan.pk, _("The run")) if may_see(ScanRun) else "",
+    }
+
+
+def _entry(entry: BackupEntry, may_see: MaySee) -> dict[str, Any]:
+    job = entry.job
+    return {
+        "status": shown.status(entry.status),
+        "database": shown.link_to(ExpectedBackupJob, job.pk, job.database_name)
+        if may_see(ExpectedBackupJob)
+        else job.database_name,
+        "place": ", ".join((job.company_name, job.city, job.neighborhood)),
+        "reason": shown.reason(entry.reason) if entry.reason else "",
+        "entry": shown.link_to(BackupEntry, entry.pk) if may_see(BackupEntry) else "",
+    }
+
+
+def _entries_of(scan: ScanRun, **query: str) -> str:
+    url = reverse("admin:scanner_backupentry_changelist")
+    return f"{url}?{urlencode({'run__id__exact': scan.pk, **query})}"

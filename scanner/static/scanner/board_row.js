@@ -1,0 +1,194 @@
+// The rows of the matrix as elements: what each shows, is called, and leads to. Texts of strangers
+// only ever become text.
+"use strict";
+
+(() => {
+    const board = (globalThis.bmBoard ??= {});
+    const MARKS = { ".": "nothing", "?": "unknown" };
+    const MOST_COUNTED = 99;
+
+    board.NAME = 0; // the columns before the days
+    board.NOW = 1;
+    board.FIRST_DAY = 2;
+
+    board.isGroup = (line) => line.key === undefined;
+
+    board.fill = (words, values) => words.replace(/\{(\w+)\}/g, (_all, name) => values[name] ?? "");
+
+    // Give what knows the words for a tree: of dates, moments, numbers.
+    board.wordsFor = (config, tree, language) => {
+        const [year, month, day] = tree.end.split("-").map(Number);
+        const format = (options) => new Intl.DateTimeFormat(language, options);
+        const long = format({ weekday: "long", day: "numeric", month: "long", timeZone: "UTC" });
+        const moment = format({ dateStyle: "medium", timeStyle: "short" });
+        const number = new Intl.NumberFormat(language);
+        const dates = Array.from(
+            { length: tree.span },
+            (_, at) => new Date(Date.UTC(year, month - 1, day - tree.span + 1 + at)),
+        );
+        return {
+            ...config,
+            dates,
+            days: dates.map((date) => long.format(date)),
+            months: format({ month: "short", timeZone: "UTC" }),
+            moment: (seconds) => moment.format(new Date(seconds * 1000)),
+            number: (count) => number.format(count),
+        };
+    };
+
+    // Give what a cell says, in lines, the first of them its heading.
+    board.tellCell = (words, line, column) => {
+        if (column === board.NAME) return tellName(words, line);
+        if (column === board.NOW) return tellNow(words, line);
+        const day = column - board.FIRST_DAY;
+        const said = [words.days[day], words.letters[line.letters[day]]];
+        if (line.counts?.[day]) said.push(problems(words, line.counts[day]));
+        return said;
+    };
+
+    function tellName(words, line) {
+        if (!board.isGroup(line)) return [line.name, ...place(line)];
+        const said = [line.name, board.fill(words.words.jobs, { count: words.number(line.jobCount) })];
+        return line.problemCount ? [...said, problems(words, line.problemCount)] : said;
+    }
+
+    function tellNow(words, line) {
+        const said = [words.words.now];
+        if (line.standing) said.push(words.words[line.standing]);
+        said.push(words.letters[line.now]);
+        if (line.problemCount) said.push(problems(words, line.problemCount));
+        if (line.deadline) {
+            said.push(board.fill(words.words.deadline, { moment: words.moment(line.deadline) }));
+        }
+        return said;
+    }
+
+    function place(job) {
+        const names = [];
+        for (let above = job.parent; above; above = above.parent) names.unshift(above.name);
+        return [names.join(" · ")];
+    }
+
+    const problems = (words, count) => board.fill(words.words.problems, { count: words.number(count) });
+
+    // Give what a row looks like, as a text: a row that is alike need not be filled again.
+    board.looksOf = (line, span) =>
+        JSON.stringify([
+            [line.name, line.letters, line.now, line.standing, line.level, span],
+            board.isGroup(line)
+                ? [line.isFolded, line.jobCount, line.problemCount, Array.from(line.counts)]
+                : [line.entries, line.deadline],
+        ]);
+
+    board.fillRow = (row, line, words) => {
+        const count = board.FIRST_DAY + line.letters.length;
+        row.setAttribute("aria-level", line.level);
+        row.dataset.level = line.level;
+        row.classList.toggle("bm-group", board.isGroup(line));
+        row.classList.toggle("bm-standing", Boolean(line.standing));
+        if (board.isGroup(line)) row.setAttribute("aria-expanded", String(!line.isFolded));
+        const cells = [nameCell(line, words)];
+        for (let column = board.NOW; column < count; column++) cells.push(cell(line, column, words));
+        cells.forEach((one, column) => {
+            one.setAttribute("aria-colindex", column + 1);
+            one.dataset.column = column;
+        });
+        row.replaceChildren(...cells);
+    };
+
+    // Give what takes the focus in a cell: its link or button, else the cell itself.
+    board.targetOf = (row, column) => {
+        const found = row?.children[column];
+        return found?.querySelector("a, button") ?? found ?? null;
+    };
+
+    function element(name, className, text = "") {
+        const made = document.createElement(name);
+        made.className = className;
+        made.textContent = text;
+        return made;
+    }
+
+    function nameCell(line, words) {
+        const made = element("div", "bm-name");
+        made.setAttribute("role", "rowheader");
+        const { open } = words;
+        const kind = board.isGroup(line) ? "button" : open ? "a" : "span";
+        const name = element(kind, "bm-name-of", line.name);
+        if (kind === "button") {
+            name.type = "button";
+            name.setAttribute("aria-expanded", String(!line.isFolded));
+        }
+        if (kind === "a") name.href = open.job.replace("KEY", line.key);
+        if (kind !== "span") name.tabIndex = -1;
+        else made.tabIndex = -1;
+        made.append(name);
+        const beside = board.isGroup(line) ? words.number(line.jobCount) : words.words[line.standing];
+        if (beside) made.append(element("small", "", beside));
+        return made;
+    }
+
+    function cell(line, column, words) {
+        const made = element("div", "bm-cell");
+        made.setAttribute("role", "gridcell");
+        const day = column - board.FIRST_DAY;
+        const isNow = column === board.NOW;
+        const letter = isNow ? line.now : line.letters[day];
+        const entry = isNow ? null : line.entries?.[day];
+        const opens = Boolean(entry && words.open);
+        const mark = element(opens ? "a" : "span", "bm-mark");
+        mark.dataset.mark = (isNow && line.standing) || (MARKS[letter] ?? letter);
+        const named = opens ? mark : made;
+        if (opens) mark.href = words.open.entry.replace("KEY", entry);
+        else mark.setAttribute("aria-hidden", "true");
+        named.setAttribute("aria-label", board.tellCell(words, line, column).join(", "));
+        named.tabIndex = -1;
+        if (isNow) made.classList.add("bm-now");
+        if (board.isProblem(letter) && !(isNow && line.standing)) made.dataset.tint = letter;
+        made.append(mark);
+        const count = isNow ? line.problemCount : line.counts?.[day];
+        if (count) made.append(countOf(count, words));
+        return made;
+    }
+
+    function countOf(count, words) {
+        const most = `${words.number(MOST_COUNTED)}+`;
+        const made = element("span", "bm-count", count > MOST_COUNTED ? most : words.number(count));
+        made.setAttribute("aria-hidden", "true");
+        return made;
+    }
+
+    // Give the row of the headings: a number for each day, a month where one begins.
+    board.headRow = (words, isDense) => {
+        const row = element("div", "bm-row bm-head");
+        row.setAttribute("role", "row");
+        row.setAttribute("aria-rowindex", "1");
+        const last = words.dates.length - 1;
+        const heads = [
+            heading("bm-name", words.words.database),
+            heading("bm-cell bm-now", words.words.now),
+            ...words.dates.map((date, at) => {
+                const made = heading("bm-cell", "");
+                const isFirst = date.getUTCDate() === 1 || (at === 0 && date.getUTCDate() < 25);
+                const month = element("span", "bm-month", isFirst ? words.months.format(date) : "");
+                // Where days are narrow, each Monday's number is enough to find a date.
+                const isSaid = !isDense || date.getUTCDay() === 1 || at === last;
+                const number = element("span", "", isSaid ? String(date.getUTCDate()) : "");
+                made.append(month, number);
+                made.classList.toggle("bm-today", at === last);
+                made.classList.toggle("bm-sunday", date.getUTCDay() === 0);
+                made.setAttribute("aria-label", words.days[at]);
+                return made;
+            }),
+        ];
+        heads.forEach((one, column) => one.setAttribute("aria-colindex", column + 1));
+        row.append(...heads);
+        return row;
+    };
+
+    function heading(className, text) {
+        const made = element("div", className, text);
+        made.setAttribute("role", "columnheader");
+        return made;
+    }
+})();

@@ -1,0 +1,51 @@
+// The page of one job: times in the reader's own zone, marks of a chart that lead to their entry, and
+// a form that opens when somebody comes for it.
+"use strict";
+
+(() => {
+    function tellOwnZone() {
+        const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+        const head = document.querySelector("[data-own-zone]");
+        if (!zone || !head) return;
+        const told = [...head.parentElement.cells].map((cell) => cell.textContent.trim());
+        if (told.includes(zone)) return;
+        head.textContent = zone;
+        head.hidden = false;
+        const form = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+            weekday: "short",
+            day: "numeric",
+            month: "short",
+            hour: "2-digit",
+            minute: "2-digit",
+        });
+        for (const cell of document.querySelectorAll("[data-own-time]")) {
+            for (const time of cell.querySelectorAll("time")) {
+                time.textContent = form.format(new Date(time.dateTime));
+            }
+            cell.hidden = false;
+        }
+    }
+
+    // In a picture no part can be a link for everybody; the table beside it has the links.
+    function followMark(event) {
+        const mark = event.target.closest("[data-href]");
+        if (mark) location.assign(mark.dataset.href);
+    }
+
+    function openSettings() {
+        const settings = document.getElementById("settings");
+        if (!settings) return;
+        const wanted = location.hash.slice(1);
+        const inside = wanted && document.getElementById(wanted);
+        if (inside && settings.contains(inside)) settings.open = true;
+        else if ("refused" in settings.dataset && !wanted) settings.scrollIntoView();
+    }
+
+    document.addEventListener("DOMContentLoaded", () => {
+        tellOwnZone();
+        openSettings();
+        document.querySelector(".bm-charts")?.addEventListener("click", followMark);
+        document.querySelector(".bm-sections")?.addEventListener("click", () => setTimeout(openSettings));
+    });
+    window.addEventListener("hashchange", openSettings);
+})();

@@ -1,0 +1,35 @@
+"""What axe-core finds on a page."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from playwright.sync_api import Page
+
+GRAVE = ("serious", "critical")
+
+
+@cache
+def _axe() -> str:
+    return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+def grave_findings(page: Page) -> list[str]:
+    """Give each serious or critical finding: the rule, and where it is broken and why."""
+    page.evaluate(_axe())
+    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{rule['impact']} {rule['id']}: {' '.join(node['target'])}: {node['failureSummary']}"
+        for rule in found["violations"]
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"]
+    ]
+
+
+def is_wider_than_its_window(page: Page) -> bool:
+    """Tell whether the page as a whole would have to be scrolled sideways."""
+    return bool(
+        page.evaluate(
+            "document.scrollingElement.scrollWidth > document.documentElement.clientWidth"
+        )
+    )

@@ -1,0 +1,187 @@
+"""The French words: complete, of this state of the sources, and as French is written."""
+
+import ast
+import gettext
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import unfold
+from django.utils import translation
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ROOT / "scanner/locale/fr/LC_MESSAGES/django.po"
+OF_UNFOLD = ROOT / "backupmonitor/locale/fr/LC_MESSAGES/django.po"
+# As in the sentence that makes them anew, in docs/architecture.md.
+MAKEMESSAGES = ("makemessages", "-l", "fr", "--no-location", "--no-wrap", "--no-obsolete")
+WORDS = re.compile(
+    r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.MULTILINE
+)
+PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[-+0-9.#]*[a-zA-Z%]|\{\w*\}")
+NO_BREAK, NARROW_NO_BREAK = "\u00a0", "\u202f"
+# Of unfold, the parts that are installed: see INSTALLED_APPS.
+UNFOLD_PARTS = ("templates", "contrib/filters", "contrib/inlines", "*.py")
+UNFOLD_WORDS = re.compile(r"""(?:{%\s*trans(?:late)?\s+|\b_\()(?:"([^"]+)"|'([^']+)')""")
+SAME_IN_FRENCH = {"Action", "Code", "Date", "%(class_name)s %(instance)s"}
+
+catalogues = pytest.mark.parametrize("catalogue", [OURS, OF_UNFOLD], ids=["ours", "of unfold"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One string of a catalogue, with what is written for it."""
+
+    comments: str
+    context: str
+    msgid: str
+    plural: str
+    written: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes it another string than the others."""
+        return self.context, self.msgid, self.plural
+
+
+def entries(catalogue: Path) -> list[Entry]:
+    """Give each string of a catalogue but its header."""
+    found = []
+    for paragraph in catalogue.read_text().split("\n\n")[1:]:
+        words = {
+            name: ast.literal_eval("(" + quoted + ")") for name, quoted in WORDS.findall(paragraph)
+        }
+        written = tuple(text for name, text in words.items() if name.startswith("msgstr"))
+        named = (words.get("msgctxt", ""), words["msgid"], words.get("msgid_plural", ""))
+        found.append(Entry(paragraph, *named, written))
+    return found
+
+
+def is_a_date_format(entry: Entry) -> bool:
+    """Tell whether a string is no words but a form that Django fills in."""
+    return "date format" in entry.comments or entry.msgid == "H:i" or "first day" in entry.context
+
+
+def of_the_sources(where: Path) -> set[tuple[str, str, str]]:
+    """Give each string that the sources mark, as the tools of gettext find them."""
+    if not shutil.which("xgettext"):
+        pytest.skip("the tools of gettext are not installed")
+    copy = where / "scanner"
+    shutil.copytree(
+        ROOT / "scanner", copy, ignore=shutil.ignore_patterns("__pycache__", "locale", "static")
+    )
+    (copy / "locale").mkdir()
+    environment = {
+        name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
+    }
+    subprocess.run(
+        [sys.executable, "-m", "django", *MAKEMESSAGES], cwd=copy, env=environment, check=True
+    )
+    return {one.key for one in entries(copy / OURS.relative_to(ROOT / "scanner"))}
+
+
+def test_the_catalogue_has_each_string_of_the_sources_and_no_other(tmp_path: Path) -> None:
+    marked, known = of_the_sources(tmp_path), {one.key for one in entries(OURS)}
+    assert len(marked) > 800
+    assert known == marked
+
+
+@catalogues
+def test_each_string_is_translated_and_none_is_fuzzy(catalogue: Path) -> None:
+    assert len(entries(catalogue)) > 50
+    for one in entries(catalogue):
+        assert "fuzzy" not in one.comments, one.msgid
+        assert all(one.written), one.msgid
+        assert len(one.written) == (2 if one.plural else 1), one.msgid
+
+
+@catalogues
+def test_each_translation_has_the_placeholders_of_its_string(catalogue: Path) -> None:
+    for one in entries(catalogue):
+        if is_a_date_format(one):
+            continue
+        for text, original in zip(one.written, (one.msgid, one.plural), strict=False):
+            placeholders = sorted(PLACEHOLDER.findall(text))
+            # French says “one” with a number, where English may leave it out.
+            allowed = [original, one.plural or original]
+            assert placeholders in [sorted(PLACEHOLDER.findall(words)) for words in allowed], text
+
+
+@catalogues
+def test_the_tags_of_a_translation_are_those_of_its_string(catalogue: Path) -> None:
+    for one in entries(catalogue):
+        for text in one.written:
+            assert re.findall(r"<[^>]*>", text) == re.findall(r"<[^>]*>", one.msgid), text
+
+
+@catalogues
+def test_the_compiled_catalogue_is_of_this_one(catalogue: Path) -> None:
+    with catalogue.with_suffix(".mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for one in entries(catalogue):
+        if one.plural and one.context:
+            numbers = (1, 2)
+            found: tuple[str, ...] = tuple(
+                compiled.npgettext(one.context, one.msgid, one.plural, count) for count in numbers
+            )
+        elif one.plural:
+            found = tuple(compiled.ngettext(one.msgid, one.plural, count) for count in (1, 2))
+        elif one.context:
+            found = (compiled.pgettext(one.context, one.msgid),)
+        else:
+            found = (compiled.gettext(one.msgid),)
+        assert found == one.written, one.msgid
+
+
+@catalogues
+def test_french_counts_nothing_as_one(catalogue: Path) -> None:
+    assert "plural=(n > 1)" in catalogue.read_text().split("\n\n")[0]
+
+
+@catalogues
+def test_what_stands_before_a_colon_or_a_question_mark_does_not_break(catalogue: Path) -> None:
+    for one in entries(catalogue):
+        if is_a_date_format(one):
+            continue
+        for text in one.written:
+            bare = re.sub(r"https?://\S*|\w+://…?|<[^>]*>", "", text)
+            assert not re.search(r"[ \t][:;?!»%](?:\s|$)|« ", bare), text
+            assert not re.search(rf"[^\s{NARROW_NO_BREAK}][;?!](?:\s|$)", bare), text
+            assert not re.search(rf"[^\s{NO_BREAK}]:(?:\s|$)", bare), text
+            assert not re.search(r"«(?!\u00a0)|(?<!\u00a0)»", bare), text
+
+
+@catalogues
+def test_apostrophes_and_quotation_marks_are_those_of_french(catalogue: Path) -> None:
+    for one in entries(catalogue):
+        for text in one.written:
+            assert not re.search(r"['“”]|\.\.\.", re.sub(r"<[^>]*>", "", text)), text
+
+
+def test_our_words_are_those_that_people_see() -> None:
+    with translation.override("fr"):
+        for one in entries(OURS):
+            if one.plural:
+                continue
+            seen = (
+                translation.pgettext(one.context, one.msgid)
+                if one.context
+                else translation.gettext(one.msgid)
+            )
+            assert seen == one.written[0]
+
+
+def test_each_word_of_unfold_has_its_french() -> None:
+    home = Path(unfold.__file__).parent
+    files = [file for part in UNFOLD_PARTS for file in home.glob(part)]
+    files += [file for folder in files if folder.is_dir() for file in folder.rglob("*.*")]
+    texts = [file.read_text() for file in files if file.suffix in {".html", ".py"}]
+    marked = {one or other for text in texts for one, other in UNFOLD_WORDS.findall(text)}
+    assert len(marked) > 100
+    with translation.override("fr"):
+        same = {words for words in marked if translation.gettext(words) == words}
+    assert same <= SAME_IN_FRENCH
