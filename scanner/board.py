@@ -162,14 +162,14 @@ def unusable_copies(copies: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:
     return found
 
 
-def jobs_with_content(digests: Iterable[str]) -> list[tuple[int, str, str]]:
-    """Give the active jobs (key, name) whose last good backup has one of these contents."""
+def jobs_with_content(digests: Iterable[str]) -> list[tuple[ExpectedBackupJob, str]]:
+    """Give the active jobs whose last good backup has one of these contents, each with it."""
     found = []
     for some in batches(sorted(set(digests))):
         jobs = active_jobs().filter(last_good_entry__stable_sha256__in=some)
         for job in jobs.select_related("last_good_entry").order_by("pk"):
             assert job.last_good_entry is not None
-            found.append((job.pk, full_name(job), job.last_good_entry.stable_sha256))
+            found.append((job, job.last_good_entry.stable_sha256))
     return found
 
 

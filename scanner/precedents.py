@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from scanner import board, conf
 from scanner.cases import Case
+from scanner.models import ExpectedBackupJob
 from scanner.models.choices import Status
 from scanner.models.entry import BackupEntry
 from scanner.pipeline import vault
@@ -60,23 +61,28 @@ def _digest(case: Case, found: Evidence | None) -> str:
     return found.stable_sha256 or ""
 
 
+ANOTHER_COMPANY = "a job of another company"
+
+
 def _doubles(digests: dict[Case, str]) -> dict[Case, str]:
     """Give for each case another job with the same content, one of the batch's own or a stored one.
 
-    A job's name tells it to people; which of several is told does not matter.
+    A job's name tells it to people; which of several is told does not matter. One of another
+    company is not named: whoever reads the verdict may not see it.
     """
-    holders: dict[str, dict[int, str]] = {}
-    for job, name, digest in _holders(digests):
-        holders.setdefault(digest, {})[job] = name
+    holders: dict[str, dict[int, ExpectedBackupJob]] = {}
+    for job, digest in _holders(digests):
+        holders.setdefault(digest, {})[job.pk] = job
     doubles = {}
     for case, digest in digests.items():
-        others = [name for job, name in holders[digest].items() if job != case.job.pk]
+        others = [job for key, job in holders[digest].items() if key != case.job.pk]
+        own = [job for job in others if job.company_name == case.job.company_name]
         if others:
-            doubles[case] = min(others)
+            doubles[case] = min(map(board.full_name, own), default=ANOTHER_COMPANY)
     return doubles
 
 
-def _holders(digests: dict[Case, str]) -> Iterable[tuple[int, str, str]]:
+def _holders(digests: dict[Case, str]) -> Iterable[tuple[ExpectedBackupJob, str]]:
     yield from board.jobs_with_content(digests.values())
     for case, digest in digests.items():
-        yield case.job.pk, board.full_name(case.job), digest
+        yield case.job, digest

@@ -97,6 +97,16 @@ def test_the_content_of_another_jobs_last_good_backup_is_told_across_scans(
     assert comes(agent, night(2), dump=crm, database="SHOP").warnings == []
 
 
+def test_a_job_of_another_company_is_not_named(agent: Agent) -> None:
+    make_job("CRM", now=night(0) - HOUR, company_name="OTHER")
+    make_job("SHOP", now=night(0) - HOUR)
+    crm = dump_of("crm")
+    comes(agent, night(0), dump=crm, database="CRM")
+    entry = comes(agent, night(1), dump=crm, database="SHOP")
+    assert entry.warnings == ["same_as_other_job"]
+    assert "that of a job of another company: was the wrong" in entry.message
+
+
 def test_a_file_that_is_not_what_its_claim_says_is_nobodys_double(agent: Agent) -> None:
     for name in ("CRM", "SHOP"):
         make_job(name, now=night(0) - HOUR)

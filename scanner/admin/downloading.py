@@ -145,23 +145,21 @@ class Downloading(ReadOnlyPage[VaultCopy]):
                 "As soon as an audit of the vault has recorded that, what is left of it can be "
                 "downloaded all the same."
             )
-            told = words % {"found": f"{size:,}", "expected": f"{copy.size:,}"}
+            told = words % {"found": shown.digits(size), "expected": shown.digits(copy.size)}
             return self._say(request, copy, Refusal(409, told))
         part = _asked(request, copy, size)
         if part is None:
             file.close()
             return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
-        response: HttpResponseBase
+        headers = _headers(copy, part, size)
         if request.method == "HEAD":
             file.close()
-            response = HttpResponse()
-        else:
-            response = StreamingHttpResponse(self._sending(request, copy, file, part))
-        response.headers |= _headers(copy, part)
-        if part.is_asked:
-            response.status_code = 206
-            response.headers["Content-Range"] = part.of(size)
-        return response
+            return HttpResponse(headers=headers)
+        return StreamingHttpResponse(
+            self._sending(request, copy, file, part),
+            status=206 if part.is_asked else 200,
+            headers=headers,
+        )
 
     def _sending(
         self, request: HttpRequest, copy: VaultCopy, file: BufferedReader, part: Part
@@ -218,7 +216,7 @@ def _refused(copy: VaultCopy) -> Refusal | None:
     if copy.deleted_at is None:
         return Refusal(410, gettext("This copy is just being deleted."))
     words = gettext("This copy was deleted at %(time)s: %(reason)s.")
-    told = {"time": f"{timezone.localtime(copy.deleted_at):%Y-%m-%d %H:%M}"}
+    told = {"time": shown.to_the_second(copy.deleted_at)}
     return Refusal(410, words % {**told, "reason": copy.deleted_because or "-"})
 
 
@@ -246,7 +244,7 @@ def _tag(copy: VaultCopy) -> str:
     return f'"{copy.sha256}"'
 
 
-def _headers(copy: VaultCopy, part: Part) -> dict[str, str]:
+def _headers(copy: VaultCopy, part: Part, size: int) -> dict[str, str]:
     disposition = content_disposition_header(as_attachment=True, filename=name_of(copy))
     headers = {
         "Content-Type": "application/octet-stream",
@@ -257,4 +255,6 @@ def _headers(copy: VaultCopy, part: Part) -> dict[str, str]:
     }
     if copy.state == _WHOLE:  # of another it is not known which bytes it has
         headers |= {"ETag": _tag(copy), "Accept-Ranges": "bytes"}
+    if part.is_asked:
+        headers["Content-Range"] = part.of(size)
     return headers

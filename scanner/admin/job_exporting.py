@@ -25,6 +25,7 @@ from scanner.models import ExpectedBackupJob
 logger = logging.getLogger(__name__)
 
 EXPORT_URL = "scanner_expectedbackupjob_export"
+LIST_URL = "admin:scanner_expectedbackupjob_changelist"
 FORM = "format"
 FORMS: dict[Form, tuple[Words, Words]] = {
     Form.CSV: (_("CSV"), _("Cells separated by commas, for most programs.")),
@@ -34,7 +35,7 @@ FORMS: dict[Form, tuple[Words, Words]] = {
     ),
     Form.YAML: (_("YAML"), _("For people and programs that keep their files in a repository.")),
 }
-_TYPES = {form: "text/csv" for form in (Form.CSV, Form.SEMICOLONS)} | {Form.YAML: "application/yaml"}
+_TYPES = dict.fromkeys((Form.CSV, Form.SEMICOLONS), "text/csv") | {Form.YAML: "application/yaml"}
 
 
 class Exporting(Page[ExpectedBackupJob]):
@@ -91,7 +92,7 @@ class Exporting(Page[ExpectedBackupJob]):
             "forms": [(form.value, *words) for form, words in FORMS.items()],
             "usual": usual_form().value,
             "kept": [(name, value) for name, values in request.GET.lists() for value in values],
-            "back": f"{reverse('admin:scanner_expectedbackupjob_changelist')}?{request.GET.urlencode()}",
+            "back": f"{reverse(LIST_URL)}?{request.GET.urlencode()}",
         }
         return TemplateResponse(request, "scanner/admin/job_export.html", context)
 

@@ -71,9 +71,7 @@ class FromDeposits(Page[ExpectedBackupJob]):
             "error": error,
             "found": found,
             "cuts": _cuts(found),
-            "rows": [
-                {"key": _signed(one), "of": one} for one in found.registered[:MOST_SHOWN]
-            ],
+            "rows": [{"key": _signed(one), "of": one} for one in found.registered[:MOST_SHOWN]],
             "skipped": found.skipped[:MOST_SKIPPED_SHOWN],
             "more_skipped": max(0, len(found.skipped) - MOST_SKIPPED_SHOWN),
             "back": reverse("admin:scanner_expectedbackupjob_changelist"),

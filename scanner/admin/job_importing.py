@@ -36,11 +36,10 @@ LIMITS: Final = Limits(size=5 * 2**20, rows=20_000)
 MOST_CARRIED: Final = 2 * 2**20
 """Characters of a file in a page; Django takes forms of 2.5 MiB."""
 _A_DAY = 24 * 60 * 60
-_EXAMPLE = (
-    "ACME,Douala,Newbell,ACME_DOUALA_2025,2025,ACME_DOUALA_NEWBELL,30 2 * * *,Africa/Douala,120,"
-    "dba@acme.example ops@acme.example,yes",
-    "ACME,Yaoundé,Etoa Meki,ACME_YAOUNDE_2025,2025,ACME_YAOUNDE_ETOA_MEKI,@daily,,,,yes",
-)
+_EXAMPLE = """\
+ACME|Douala|Newbell|ACME_2025|2025|ACME_DOUALA_NEWBELL|30 2 * * *|Africa/Douala|120|dba@acme.example|yes
+ACME|Yaoundé|Etoa Meki|ACME_OLD_2024|2024|ACME_YAOUNDE_ETOA_MEKI|@weekly||||no
+"""
 
 
 class _Bytes:
@@ -74,7 +73,7 @@ class Importing(Page[ExpectedBackupJob]):
         """Give a file to begin with."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        rows = [tuple(line.split(",")) for line in _EXAMPLE]
+        rows = [tuple(line.split("|")) for line in _EXAMPLE.splitlines()]
         form = usual_form()
         return HttpResponse(
             b"".join(encoded(lambda: written(rows, form), form)),
@@ -101,7 +100,9 @@ class Importing(Page[ExpectedBackupJob]):
         try:
             name, shown, content = opened(request, request.POST["carried"])
         except signing.SignatureExpired:
-            return self._ask(request, _("That was shown more than a day ago: choose the file again."))
+            return self._ask(
+                request, _("That was shown more than a day ago: choose the file again.")
+            )
         except signing.BadSignature:
             return self._ask(request, _("That was not shown to you here: choose the file again."))
         try:
@@ -114,7 +115,9 @@ class Importing(Page[ExpectedBackupJob]):
         except IntegrityError:  # another expected one of the databases at this very moment
             is_as_shown = False
         if not is_as_shown:
-            words = _("Jobs have changed meanwhile, and nothing was applied. This is how it is now.")
+            words = _(
+                "Jobs have changed meanwhile, and nothing was applied. This is how it is now."
+            )
             return self._show(request, content, name, words)
         counts = {kind.value: planned.count(kind) for kind in Kind}
         logger.info("jobs imported by %s: %s", request.user.get_username(), counts)
@@ -126,9 +129,7 @@ class Importing(Page[ExpectedBackupJob]):
         self, request: HttpRequest, content: bytes, name: str, *, to_write: bool = False
     ) -> Plan:
         companies = access.companies_of(request.user)
-        return job_import.plan(
-            content, name, companies=companies, limits=LIMITS, to_write=to_write
-        )
+        return job_import.plan(content, name, companies=companies, limits=LIMITS, to_write=to_write)
 
     def _ask(self, request: HttpRequest, error: str = "") -> TemplateResponse:
         context = {

@@ -44,7 +44,7 @@ class Told:
         words = ngettext(
             "%(done)s of %(total)s backup judged", "%(done)s of %(total)s backups judged", self.total
         )
-        return words % {"done": f"{self.done:,}", "total": f"{self.total:,}"}
+        return words % {"done": shown.digits(self.done), "total": shown.digits(self.total)}
 
 
 def as_data(progress: Progress, may_see: MaySee, *, now: datetime) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def tell(progress: Progress, may_see: MaySee, *, now: datetime) -> Told:
                 _("The scan failed"),
                 _("It is tried again at %(time)s. %(reason)s")
                 % {
-                    "time": f"{timezone.localtime(progress.request.task.retry_at):%H:%M:%S}",
+                    "time": _clock_time(progress.request.task.retry_at),
                     "reason": _why(progress, may_see),
                 },
             )
@@ -143,7 +143,7 @@ def _verdicts(progress: Progress) -> str:
     if not count:
         return _("There was nothing new to judge.")
     words = ngettext("%(count)s new verdict.", "%(count)s new verdicts.", count)
-    return words % {"count": f"{count:,}"}
+    return words % {"count": shown.digits(count)}
 
 
 def _why(progress: Progress, may_see: MaySee) -> str:
@@ -162,7 +162,7 @@ def _results(progress: Progress, may_see: MaySee) -> dict[str, Any]:
         "counts": [
             {
                 "label": shown.status(status),
-                "count": f"{progress.counts[status]:,}",
+                "count": shown.digits(progress.counts[status]),
                 "url": _entries_of(scan, status__exact=status) if links else "",
             }
             for status in _STATUSES

@@ -111,7 +111,7 @@ def _seen(job: ExpectedBackupJob) -> SafeString:
         return shown.label(_("to adopt"), "warning", small=True)
     if job.is_active:
         return shown.label(_("active"), "success", small=True)
-    return format_html("")
+    return SafeString()
 
 
 def _pause_of(job: ExpectedBackupJob) -> SafeString:
@@ -122,7 +122,7 @@ def _pause_of(job: ExpectedBackupJob) -> SafeString:
             "<small>{}</small>", format_html(words, moment=shown.moment(job.retired_at))
         )
     if not may_be_paused(job) or job.is_active:
-        return format_html("")
+        return SafeString()
     lines = [_("paused by %(who)s") % {"who": job.paused_by} if job.paused_by else _("paused")]
     html = format_html("<small>{}</small>", lines[0])
     if job.paused_until is not None:

@@ -93,17 +93,13 @@ def register_chosen(
     """Register jobs, not judged yet, for those of the databases that nobody expects by now."""
     with transaction.atomic():
         jobs = board.jobs_of({one.agent for one in chosen})
-        index = matching.Jobs(
-            {(job.agent_id, job.database_name) for job in jobs}, lambda key: key
-        )
+        index = matching.Jobs({(job.agent_id, job.database_name) for job in jobs}, lambda key: key)
         fresh: list[Unexpected] = []
         for one in chosen:
             if index.find(one.agent, one.database) is None:
                 index.add((one.agent, one.database))
                 fresh.append(one)
-        return roster.register(
-            fresh, active=False, now=now, by=by, awaits_adoption=awaits_adoption
-        )
+        return roster.register(fresh, active=False, now=now, by=by, awaits_adoption=awaits_adoption)
 
 
 def _in_order(

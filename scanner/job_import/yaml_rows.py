@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from scanner.job_import.rows import Table
 
 _DEEPEST: Final = 32
+_LONGEST: Final = 1000
 # libyaml's reader is many times as fast; only its events are used, of which it keeps no tree.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULL = "tag:yaml.org,2002:null"
@@ -27,8 +28,8 @@ _STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
 
-class _TooDeep(Exception):
-    """Lists or mappings stand in each other deeper than any file of jobs needs."""
+class _Beyond(Exception):
+    """A list or mapping is longer or deeper than any file of jobs needs; it says so in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,8 @@ def read_yaml(text: str, table: Table) -> None:
     except yaml.reader.ReaderError as error:
         line = text.encode().count(b"\n", 0, error.position) + 1
         table.refuse_all(line, _("this is not YAML: it has a character that no text has"))
-    except _TooDeep:
-        words = _("lists or mappings stand in each other too deep for a file of jobs")
-        table.refuse_all(0, words)
+    except _Beyond as error:
+        table.refuse_all(0, str(error))
 
 
 class _Reader:
@@ -89,23 +89,30 @@ class _Reader:
                 return
             yield event
 
+    def _some_children(self) -> Iterator[Any]:
+        """Give the same of what is no list of jobs, and so not long."""
+        for count, event in enumerate(self._children()):
+            if count == _LONGEST:
+                raise _Beyond(_("a list or mapping is too long for a file of jobs"))
+            yield event
+
     def _root(self, event: Any) -> None:
         if not isinstance(event, yaml.MappingStartEvent):
             self._items(event)
             return
         line = event.start_mark.line + 1
-        count = 0
-        for child in self._children():
+        keys: set[str | None] = set()
+        for child in self._some_children():
             key = self._value(child).text
-            if count or key != "jobs":
-                self._table.refuse(line, _("expected a list, or a mapping with the key jobs"))
-                self._table.is_closed = True
-                return
-            count = 1
-            self._items(next(self._events))
+            if key == "jobs" and not keys:
+                self._items(next(self._events))
+            else:
+                self._value(next(self._events))
+                key = None
+            keys.add(key)
             if self._table.is_closed:
                 return
-        if not count:
+        if keys != {"jobs"}:
             self._table.refuse(line, _("expected a list, or a mapping with the key jobs"))
 
     def _items(self, event: Any) -> None:
@@ -127,7 +134,7 @@ class _Reader:
         self._keep(event, _Value())
         names: list[str] = []
         values: list[_Value] = []
-        for child in self._children():
+        for child in self._some_children():
             names.append((self._value(child).text or "").lower())
             values.append(self._value(next(self._events)))
         if not self._table.check_names(line, names):
@@ -161,7 +168,7 @@ class _Reader:
     def _list(self) -> _Value:
         """Read a list; give its texts as one, None when it holds anything else."""
         texts: list[str | None] = []
-        for child in self._children():
+        for child in self._some_children():
             if isinstance(child, _STARTS):
                 self._keep(child, _Value())
                 self._skip()
@@ -175,10 +182,11 @@ class _Reader:
     def _skip(self) -> None:
         """Read the list or mapping just begun to its end."""
         depth = 1
-        for event in self._events:
+        for count, event in enumerate(self._events):
             depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
-            if depth > _DEEPEST:
-                raise _TooDeep
+            if depth > _DEEPEST or count > _LONGEST:
+                words = _("lists or mappings stand in each other too deep for a file of jobs")
+                raise _Beyond(words)
             if depth == 0:
                 return
             if not isinstance(event, yaml.AliasEvent):

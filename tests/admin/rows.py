@@ -27,6 +27,7 @@ from scanner.models import (
     VaultCopy,
     VaultFinding,
     VaultRun,
+    WallPass,
 )
 from tests.alerts.rows import builtin
 from tests.scanning import NOW
@@ -47,7 +48,7 @@ HISTORY = (
     DjangoJob,
     DjangoJobExecution,
 )
-MODELS = (ExpectedBackupJob, Channel, MaintenanceWindow, Recipient, *HISTORY)
+MODELS = (ExpectedBackupJob, Channel, MaintenanceWindow, Recipient, WallPass, *HISTORY)
 LIST = "/admin/{0._meta.app_label}/{0._meta.model_name}/"
 
 
@@ -158,6 +159,17 @@ def write(count: int, *, text: str = "x", first: int = 0) -> None:
             traceback=f"traceback {text}",
         )
         for task in tasks
+    )
+    WallPass.objects.bulk_create(
+        WallPass(
+            name=f"pass {number} {text}",
+            token_sha256=f"{number:064}",
+            companies=[text],
+            created_at=NOW,
+            created_by=text,
+            last_used_at=NOW,
+        )
+        for number in numbers
     )
 
 

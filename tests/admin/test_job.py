@@ -4,14 +4,13 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError
 from django.test import Client
 
 from scanner import roster
 from scanner.models import BackupEntry, ExpectedBackupJob
 from tests.admin.rows import LIST, add_entries, staff, write
-from tests.scanning import make_job
+from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -44,10 +43,6 @@ def names(client: Client, query: str) -> list[str]:
     page = html(client, f"{JOBS}?{query}")
     found = re.findall(r"field-database_name.*?<a [^>]*>([^<]*)</a>", page, re.DOTALL)
     return [name.strip() for name in found]
-
-
-def switch(client: Client, job: ExpectedBackupJob, active: str, query: str = "") -> Any:
-    return client.post(page_of(job, "switch") + query, {"on": active})
 
 
 # --- The list -------------------------------------------------------------------------------------
@@ -143,128 +138,6 @@ def test_a_place_filter_answers_nothing_else(admin_client: Client, query: str) -
 def test_who_may_see_nothing_is_told_no_places(client: Client) -> None:
     client.force_login(staff())
     assert places(client, "part=city") == 403
-
-
-# --- Switching ------------------------------------------------------------------------------------
-
-
-def test_the_switch_in_the_list_pauses_a_job_and_starts_it_again(admin_client: Client) -> None:
-    job = make_job(schedule="30 2 * * *")
-    row = re.search(rf'<button[^>]*id="job-{job.pk}"[^>]*>', html(admin_client, JOBS))
-    assert row is not None
-    assert 'role="switch"' in row[0]
-    assert 'aria-checked="true"' in row[0]
-    assert f'formaction="{page_of(job, "switch")}"' in row[0]
-    assert 'name="on" value="0"' in row[0]
-
-    switch(admin_client, job, "0")
-    paused = ExpectedBackupJob.objects.get()
-    assert not paused.is_active
-    assert paused.deadline_at is None
-    assert 'aria-checked="false"' in html(admin_client, JOBS)
-
-    switch(admin_client, job, "1")
-    active = ExpectedBackupJob.objects.get()
-    assert active.is_active
-    assert active.deadline_at is not None
-
-
-def test_the_switch_leads_back_to_the_list_as_it_was(admin_client: Client) -> None:
-    job = make_job()
-    page = html(admin_client, f"{JOBS}?city=DOUALA&p=1")
-    action = re.search(r'formaction="([^"]*)"', page)
-    assert action is not None
-    response = admin_client.post(action[1].replace("&amp;", "&"), {"on": "0"})
-    assert response["Location"] == f"{JOBS}?city=DOUALA&p=1#job-{job.pk}"
-
-
-def test_switching_to_what_a_job_is_already_changes_nothing(admin_client: Client) -> None:
-    job = make_job(schedule="30 2 * * *")
-    switch(admin_client, job, "1")
-    before = job.deadline_at
-    job.refresh_from_db()
-    assert job.is_active
-    assert job.deadline_at == before
-    assert not LogEntry.objects.exists()
-
-
-def test_the_switch_is_on_record(admin_client: Client) -> None:
-    job = make_job()
-    switch(admin_client, job, "0")
-    entry = LogEntry.objects.get()
-    assert entry.object_id == str(job.pk)
-    assert entry.get_change_message() == "Changed Active."
-
-
-@pytest.mark.parametrize("active", ["", "2", "true"])
-def test_the_switch_wants_to_know_whereto(admin_client: Client, active: str) -> None:
-    assert switch(admin_client, make_job(), active).status_code == 400
-
-
-def test_the_switch_is_not_thrown_by_looking(admin_client: Client) -> None:
-    job = make_job()
-    assert admin_client.get(page_of(job, "switch")).status_code == 405
-    job.refresh_from_db()
-    assert job.is_active
-
-
-def test_the_switch_of_a_job_that_is_gone_is_not_found(admin_client: Client) -> None:
-    job = make_job()
-    url = page_of(job, "switch")
-    job.delete()
-    assert admin_client.post(url, {"on": "0"}).status_code == 404
-
-
-def test_the_switch_is_safe_from_other_sites() -> None:
-    job = make_job()
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(staff("view_expectedbackupjob", "change_expectedbackupjob"))
-    assert switch(client, job, "0").status_code == 403
-    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', html(client, JOBS))
-    assert token is not None
-    form = {"on": "0", "csrfmiddlewaretoken": token[1]}
-    assert client.post(page_of(job, "switch"), form).status_code == 302
-
-
-def test_who_may_only_look_cannot_switch(client: Client) -> None:
-    job = make_job()
-    client.force_login(staff("view_expectedbackupjob"))
-    page = html(client, JOBS)
-    assert 'role="switch"' not in page
-    assert 'value="pause"' not in page
-    assert switch(client, job, "0").status_code == 403
-    client.post(JOBS, {"action": "pause", "_selected_action": [str(job.pk)]})
-    job.refresh_from_db()
-    assert job.is_active
-
-
-def test_many_jobs_are_paused_and_activated_at_once(admin_client: Client) -> None:
-    jobs = [make_job(f"db_{number}", schedule="@daily") for number in range(3)]
-
-    def act(action: str, chosen: list[ExpectedBackupJob]) -> str:
-        data = {"action": action, "_selected_action": [str(job.pk) for job in chosen]}
-        return admin_client.post(JOBS, data, follow=True).content.decode()
-
-    assert "2 jobs paused." in act("pause", jobs[:2])
-    assert list(ExpectedBackupJob.objects.filter(is_active=True)) == [jobs[2]]
-    assert "They all were so already." in act("pause", jobs[:2])
-    assert "1 job activated." in act("activate", jobs[1:])
-    states = ExpectedBackupJob.objects.order_by("pk").values_list("is_active", "deadline_at")
-    assert [(active, deadline is not None) for active, deadline in states] == [
-        (False, False),
-        (True, True),
-        (True, True),
-    ]
-    assert LogEntry.objects.count() == 3
-
-
-def test_an_action_reaches_the_jobs_on_other_pages_too(admin_client: Client) -> None:
-    write(60)
-    first = ExpectedBackupJob.objects.values_list("pk", flat=True)[0]
-    data = {"action": "pause", "_selected_action": [str(first)], "select_across": "1"}
-    page = admin_client.post(JOBS, data, follow=True).content.decode()
-    assert "60 jobs paused." in page
-    assert not ExpectedBackupJob.objects.filter(is_active=True).exists()
 
 
 def test_jobs_are_not_deleted_by_the_dozen(admin_client: Client) -> None:
@@ -400,16 +273,26 @@ def test_a_job_without_a_history_can_be_deleted(admin_client: Client) -> None:
     assert not ExpectedBackupJob.objects.exists()
 
 
-def test_of_a_job_with_a_history_the_page_says_to_pause_it_instead(admin_client: Client) -> None:
+def test_of_a_job_with_a_history_the_page_says_to_retire_it_instead(admin_client: Client) -> None:
     job = make_job("<script>alert(1)</script>")
     add_entries(job, 1)
     assert page_of(job, "delete") not in html(admin_client, page_of(job))
     for ask in (admin_client.get, admin_client.post):
         response = ask(page_of(job, "delete"), {"post": "yes"}, follow=True)
         page = response.content.decode()
-        assert "has a history, which is kept. Pause it instead" in page
+        assert "has a history, which is kept: it cannot be deleted." in page
+        assert f'href="{page_of(job, "retire")}">Retire it instead</a>' in page
         assert "<script>alert(1)</script>" not in page
     assert ExpectedBackupJob.objects.exists()
+
+
+def test_of_a_retired_job_with_a_history_the_page_offers_nothing_else(admin_client: Client) -> None:
+    job = make_job()
+    add_entries(job, 1)
+    roster.retire([job.pk], now=NOW)
+    page = admin_client.get(page_of(job, "delete"), follow=True).content.decode()
+    assert "has a history, which is kept: it cannot be deleted." in page
+    assert "Retire it instead" not in page
 
 
 def test_who_may_not_delete_cannot(client: Client) -> None:

@@ -92,6 +92,8 @@ def test_a_good_job_tells_its_last_copy_and_its_age(deposit_root: Path, vault_ro
         "neighborhood": "NEWBELL",
         "database": "GOOD_2025",
         "active": True,
+        "awaits_adoption": False,
+        "paused": None,
         "status": "SUCCESS",
         "reason": None,
         "since": "2026-03-02T10:30:00Z",

@@ -77,12 +77,13 @@
     function tell() {
         const isOld = age() > stale;
         document.body.classList.toggle("wall-is-old", isOld);
-        if (isOld === !old.hidden) return;
+        if (isOld !== old.hidden) return;
         const at = new Date(refreshed.date).toLocaleTimeString(document.documentElement.lang);
         old.textContent = isOld ? old.dataset.words.replace("%s", at) : "";
         old.hidden = !isOld;
     }
 
+    old.hidden = true; // it says that this script did not start
     setTimeout(look, every);
     setInterval(tell, TICK);
     // A page that the browser kept, or a display that was switched off, is old at once.
