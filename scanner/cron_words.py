@@ -25,7 +25,7 @@ from scanner.timetable import fields
 
 _HOUR = 60
 _DAY = 24
-_MOST_TIMES = 6
+_MOST_TIMES, _FEW_TIMES = 6, 3
 _FEWEST_OF_A_RUN = 3
 _FEWEST_OF_A_SERIES = 5
 _SUNDAY = 6  # as Django and Python count; cron's Sunday is 0, and 7
@@ -74,6 +74,8 @@ class _Times:
 
     def _often(self) -> str:
         """Say what comes back at even distances; nothing where it does not."""
+        if len(self.minutes) * len(self.hours) <= _FEW_TIMES:
+            return ""
         step = _even_step(self.minutes, _HOUR)
         if step and (self.is_always or _is_run(self.hours)):
             return self._every_minutes(step)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.utils.translation import gettext, ngettext
 
 from scanner import conf
-from scanner.models import Agent, Channel, Delivery, ExpectedBackupJob, ScanRun, ScheduledTask
+from scanner.models import Agent, Channel, Delivery, ExpectedBackupJob, ScanRun
 from scanner.scheduler_board import Health
 from scanner.totals import EXPECTED, CountedAs, counted_as
 
@@ -18,12 +18,12 @@ _FAILED = (ScanRun.Outcome.FAILED.value, ScanRun.Outcome.INTERRUPTED.value)
 class Way:
     """A page on which a step is done: its name below `admin:`, for whom `what` of rows is allowed.
 
-    `what` is add, change or view. Not each page need be there.
+    `what` is add or view. Not each page need be there.
     """
 
     words: str
     page: str
-    about: type[ScanRun | ExpectedBackupJob | Channel | ScheduledTask]
+    about: type[Model]
     what: str
     query: str = ""
 
@@ -57,7 +57,7 @@ def _deposits() -> Step:
     if Agent.objects.exists():
         return Step(title, is_done=True)
     newest = ScanRun.objects.order_by("-pk").values_list("outcome", "error").first()
-    root = {"root": conf.deposit_root()}
+    root = {"root": str(conf.deposit_root())}
     if newest is None:
         left = gettext(
             "Agents deposit their backups below %(root)s (BACKUP_STORAGE_ROOT). When the tree is "

@@ -78,21 +78,22 @@ def agents(companies: Companies) -> list[str]:
 
 
 def ask(
-    wanted: Collection[str], companies: Companies, *, by: str, now: datetime
+    wanted: Collection[str] | None, companies: Companies, *, by: str, now: datetime
 ) -> TaskRequest | None:
-    """Ask for a scan of these agents; of all that somebody may have scanned where none is named.
+    """Ask for a scan of these agents; with None, of all that somebody may have scanned.
 
     Give the request, which may be one that waits already; None where there is nothing to be
     scanned. Raise UnknownAgent for one that somebody may not have scanned.
     """
-    if companies is not access.EVERY or wanted:
+    names: list[str] = []  # the task's word for all there are
+    if wanted is not None or companies is not access.EVERY:
         allowed = agents(companies)
-        if unknown := set(wanted).difference(allowed):
+        names = allowed if wanted is None else sorted(set(wanted))
+        if unknown := set(names).difference(allowed):
             raise UnknownAgent(", ".join(sorted(unknown)))
-        wanted = sorted(wanted) or allowed
-        if not wanted:
+        if not names:
             return None
-    return agenda.request_run(_task(now).pk, by=by, now=now, agents=list(wanted))
+    return agenda.request_run(_task(now).pk, by=by, now=now, agents=names)
 
 
 def find(key: int, companies: Companies) -> TaskRequest | None:

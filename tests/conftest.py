@@ -43,6 +43,7 @@ def _isolate_settings() -> None:
 _isolate_settings()
 
 from django.conf import settings as django_settings  # noqa: E402
+from django.utils import translation  # noqa: E402
 
 # Nothing is collected for a test, and no test is about how costly a password is to guess.
 django_settings.STORAGES["staticfiles"]["BACKEND"] = (
@@ -68,6 +69,13 @@ def _own_trees(tmp_path: Path, settings: Settings) -> None:
     """Let no test see the trees of another, or of the machine; neither exists at first."""
     settings.BACKUP_STORAGE_ROOT = tmp_path / "deposits"
     settings.VALIDATED_BACKUPS_BASE_PATH = tmp_path / "validated"
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """Let no test speak the language in which the last page of another was asked for."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ VISITOR, OTHER, PROXY, INNER = "203.0.113.9", "198.51.100.7", "10.0.0.1", "10.0.
 
 def address(remote: str, forwarded: str | None = None) -> str:
     """Give the address of a request from `remote` with that header."""
-    extra = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
-    return address_of(RequestFactory().get("/", REMOTE_ADDR=remote, **extra))
+    headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    return address_of(RequestFactory().get("/", headers=headers, REMOTE_ADDR=remote))
 
 
 def test_without_a_proxy_it_is_who_calls() -> None:

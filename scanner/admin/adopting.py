@@ -86,26 +86,26 @@ class Adopting(Retiring):
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return self._show(request, AdoptForm(), _keys(request.GET))
+            return self._show_waiting(request, AdoptForm(), _keys(request.GET))
         form, chosen = AdoptForm(request.POST), _keys(request.POST)
         do = request.POST.get(_DO)
         if do not in {_ADOPT, _RETIRE}:
-            return self._show(request, form, chosen)
+            return self._show_waiting(request, form, chosen)
         jobs = list(self.to_adopt(request).filter(pk__in=chosen))
         if not jobs:
             self.message_user(request, _("Choose at least one that waits."), messages.WARNING)
-            return self._show(request, form, chosen)
+            return self._show_waiting(request, form, chosen)
         if do == _RETIRE:
             count = self.retire_all(request, jobs)
             words = ngettext("%(count)d job retired.", "%(count)d jobs retired.", count)
             self.tell_count(request, words, count)
-        elif not form.is_valid() or not self._adopted(request, jobs, form):
-            return self._show(request, form, chosen)
+        elif not form.is_valid() or not self._adopt_all(request, jobs, form):
+            return self._show_waiting(request, form, chosen)
         if self.to_adopt(request).exists():
             return HttpResponseRedirect(adopt_url())
         return HttpResponseRedirect(reverse("admin:scanner_expectedbackupjob_changelist"))
 
-    def _adopted(
+    def _adopt_all(
         self, request: HttpRequest, jobs: list[ExpectedBackupJob], form: AdoptForm
     ) -> bool:
         """Adopt jobs; where the roster refuses, say why in the form, and give False."""
@@ -132,7 +132,7 @@ class Adopting(Retiring):
         self.tell_count(request, words, count)
         return True
 
-    def _show(self, request: HttpRequest, form: AdoptForm, chosen: Sequence[int]) -> HttpResponse:
+    def _show_waiting(self, request: HttpRequest, form: AdoptForm, chosen: Sequence[int]) -> HttpResponse:
         waiting = self.to_adopt(request).select_related(None)
         asked = _keys(request.GET)
         listed = waiting.filter(pk__in=asked) if asked else waiting

@@ -182,12 +182,12 @@ class Downloading(ReadOnlyPage[VaultCopy]):
     ) -> HttpResponse:
         may_see = navigation.may_see(request, VaultFinding)
         findings = copy.findings.filter(ended_at=None).order_by("-pk")[:MOST_FINDINGS]
+        page = navigation.may_see(request, VaultCopy)
         context: dict[str, Any] = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "original": copy,
+            "original": copy if page else None,
             "title": gettext("Download %(file)s") % {"file": name_of(copy)},
-            "copy": copy,
             "words": refusal.words,
             "findings": [finding.message for finding in findings] if may_see else [],
             "all_findings": shown.link_to_list(
@@ -199,9 +199,7 @@ class Downloading(ReadOnlyPage[VaultCopy]):
             if may_see
             else "",
             "may_insist": may_insist,
-            "page": reverse("admin:scanner_vaultcopy_change", args=[copy.pk])
-            if navigation.may_see(request, VaultCopy)
-            else "",
+            "page": reverse("admin:scanner_vaultcopy_change", args=[copy.pk]) if page else "",
         }
         template = "scanner/admin/download_refused.html"
         return TemplateResponse(request, template, context, status=refusal.status)

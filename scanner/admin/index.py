@@ -10,13 +10,12 @@ from typing import Any
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scanner import access, first_steps
+from scanner import access
 from scanner.access import Companies
-from scanner.admin import incident_facts, shown
+from scanner.admin import incident_facts, shown, steps
 from scanner.admin.acknowledging import FROM_BOARD, PERMISSION, SPANS
 from scanner.admin.navigation import may_see
 from scanner.admin.standing import counted
@@ -65,30 +64,9 @@ def _jobs(request: HttpRequest, companies: Companies, health: Health) -> dict[st
         "may_open": may_see(request, BackupEntry),
         "has_jobs": has_jobs,
     }
-    if not has_jobs and companies is access.EVERY:
-        context["steps"] = [
-            {
-                "title": step.title,
-                "is_done": step.is_done,
-                "left": step.left,
-                "commands": step.commands,
-                "links": list(_ways(request, step)),
-            }
-            for step in first_steps.steps(health)
-        ]
+    if companies is access.EVERY:
+        context |= steps.ahead(request, health, has_jobs=has_jobs)
     return context
-
-
-def _ways(request: HttpRequest, step: first_steps.Step) -> Iterator[tuple[str, str]]:
-    """Give the address and the words of the pages of a step that somebody may use."""
-    for way in step.ways:
-        if not request.user.has_perm(f"scanner.{way.what}_{way.about._meta.model_name}"):
-            continue
-        try:
-            url = reverse(f"admin:{way.page}")
-        except NoReverseMatch:
-            continue
-        yield (f"{url}?{way.query}" if way.query else url), way.words
 
 
 def _states(request: HttpRequest, health: Health) -> Iterator[tuple[Words, Words, Facts]]:

@@ -26,7 +26,7 @@ MOST = 90
 """So many good backups, and at most so many problems among them."""
 GOOD = (Status.SUCCESS.value, Status.UNCHANGED.value)
 WIDTH, HEIGHT = 320, 120
-_TOP, _LEFT, _RIGHT = 16, 6, 6
+_TOP, _LEFT, _RIGHT = 10, 60, 6
 _FLOOR = HEIGHT - 10
 _FEWEST = 2
 _COLUMNS = (
@@ -64,7 +64,6 @@ class Chart:
     ticks: tuple[tuple[str, str], ...]
     first: str
     last: str
-    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +159,7 @@ def _draw(
     )
     first, last = (_day(entry) for entry in (entries[0], entries[-1]))
     text = _text(measure, known, marks, first, last)
-    return Chart(
-        measure.key, measure.title, text, line, marks, ticks, first, last, _unit(max(step, 1))
-    )
+    return Chart(measure.key, measure.title, text, line, marks, ticks, first, last)
 
 
 def _text(

@@ -61,7 +61,7 @@ class Exporting(Page[ExpectedBackupJob]):
         except IncorrectLookupParameters:
             return HttpResponseBadRequest(gettext("The list has no such filter."))
         if not chosen:
-            return self._ask(request, changes.result_count)
+            return self._offer(request, changes.result_count)
         if chosen not in set(Form):
             return HttpResponseBadRequest(f"{FORM}: expected one of {', '.join(Form)}")
         return self._exported(request, changes.queryset, Form(chosen))
@@ -80,7 +80,7 @@ class Exporting(Page[ExpectedBackupJob]):
         """Give those selected as YAML."""
         return self._exported(request, queryset, Form.YAML)
 
-    def _ask(self, request: HttpRequest, count: int) -> TemplateResponse:
+    def _offer(self, request: HttpRequest, count: int) -> TemplateResponse:
         words = ngettext(
             "%(count)d job, as the list shows it.", "%(count)d jobs, as the list shows them.", count
         )

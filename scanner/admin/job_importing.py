@@ -37,7 +37,7 @@ MOST_CARRIED: Final = 2 * 2**20
 """Characters of a file in a page; Django takes forms of 2.5 MiB."""
 _A_DAY = 24 * 60 * 60
 _EXAMPLE = """\
-ACME|Douala|Newbell|ACME_2025|2025|ACME_DOUALA_NEWBELL|30 2 * * *|Africa/Douala|120|dba@acme.example|yes
+ACME|Douala|Newbell|ACME_2025|2025|ACME_DOUALA_NEWBELL|@daily|Africa/Douala|120|dba@acme.example|yes
 ACME|Yaoundé|Etoa Meki|ACME_OLD_2024|2024|ACME_YAOUNDE_ETOA_MEKI|@weekly||||no
 """
 

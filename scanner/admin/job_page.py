@@ -7,8 +7,6 @@ from typing import Any
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
-from django.template import TemplateDoesNotExist
-from django.template.loader import get_template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -32,7 +30,6 @@ from scanner.errors import ScheduleError
 from scanner.models import BackupEntry, ExpectedBackupJob, RestoreDrill, VaultCopy
 from scanner.models.job import PROBLEM_STATUSES
 
-ACTIONS = "scanner/admin/job_actions.html"
 DOWNLOAD = "scanner.download_backup"
 SECTIONS: tuple[tuple[str, Words], ...] = (
     ("state", _("State")),
@@ -70,6 +67,10 @@ class Showing(Page[ExpectedBackupJob]):
             context |= self._shown(request, job, timezone.now())
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
+        """Give what the template `job_actions` needs; see Switching."""
+        raise NotImplementedError
+
     def _shown(self, request: HttpRequest, job: ExpectedBackupJob, now: datetime) -> dict[str, Any]:
         companies = access.companies_of(request.user)
         entries = access.visible(BackupEntry.objects.filter(job_id=job.pk), companies)
@@ -90,7 +91,7 @@ class Showing(Page[ExpectedBackupJob]):
             "entries": its_entries,
             "show_delete": not its_entries.rows,
             **self._behind(request, job, companies, now),
-            **self._actions(request, job),
+            "job_actions": self.actions_for(request, job),
         }
 
     def _behind(
@@ -104,17 +105,6 @@ class Showing(Page[ExpectedBackupJob]):
             "reports": job_tables.reports(job, companies if may_read else access.NONE),
             "changes": job_tables.changes(access.visible(job.changes.all(), companies)),
         }
-
-    def _actions(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
-        """Give what the bar of actions shows, where there is one."""
-        actions_for = getattr(self, "actions_for", None)
-        if actions_for is None:
-            return {}
-        try:
-            template = get_template(ACTIONS)
-        except TemplateDoesNotExist:
-            return {}
-        return {"actions_template": template, **actions_for(request, job)}
 
 
 def _query_without_year(request: HttpRequest) -> str:

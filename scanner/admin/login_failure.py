@@ -38,6 +38,9 @@ def _standing(attempt: AccessAttempt) -> str:
 class LoginFailureAdmin(ReadOnlyPage[AccessAttempt]):
     """Who failed to log in, from where; deleting a row ends its lock."""
 
+    empty_words = _(
+        "Nobody has failed to log in. Whoever does too often is locked out for a while."
+    )
     actions = ("delete_selected",)
     list_display = ("at", "username", "ip_address", "failures_since_start", "standing")
     fields = ("at", "username", "ip_address", "failures_since_start", "standing", "user_agent")

@@ -66,10 +66,11 @@ class Page(Scoped[M]):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """Give the list, which knows what to say when it is empty."""
-        found: Any = super().get_changelist_instance(request)
-        found.empty_words = self.empty_words
+        found: ChangeList = super().get_changelist_instance(request)
+        words = self.empty_words
         if access.companies_of(request.user) == access.NONE:
-            found.empty_words = _("You were granted no company: ask an administrator for one.")
+            words = _("You were granted no company: ask an administrator for one.")
+        found.empty_words = words  # type: ignore[attr-defined]  # for the template
         return found
 
 

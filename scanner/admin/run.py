@@ -1,13 +1,17 @@
 from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import shown
 from scanner.admin.filters import StartedDayFilter
-from scanner.admin.page import ReadOnlyPage
+from scanner.admin.scanning import Scanning
 from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import ChoicesFilter
-from scanner.models import ScanRun
+from scanner.models import ScanRun, TaskRun
 
 _KINDS = {
     ScanRun.Outcome.RUNNING.value: "info",
@@ -18,17 +22,33 @@ _KINDS = {
 }
 
 
+def _begun_by(run: ScanRun) -> SafeString:
+    """Say what started a run and, where somebody had asked for it, who that was."""
+    asked = [one.request for one in run.taskrun_set.all() if one.request is not None]
+    if not asked:
+        return format_html("{}", run.get_trigger_display())
+    words = gettext("asked for by %(name)s")
+    return shown.prose(words % {"name": asked[0].requested_by or gettext("somebody")})
+
+
+def _judged(run: ScanRun) -> str:
+    words = gettext("%(done)s of %(total)s")
+    done, total = shown.digits(run.claims_done), shown.digits(run.claims_total)
+    return words % {"done": done, "total": total}
+
+
 @admin.register(ScanRun)
-class RunAdmin(ReadOnlyPage[ScanRun]):
+class RunAdmin(Scanning):
     """The scans: when, started by what, what they counted, how they ended."""
 
     empty_words = _(
         "No scan was made yet. Start the scheduler with manage.py runapscheduler, or make one with "
         "manage.py scan_now."
     )
+    list_before_template = "scanner/admin/scan_button_above.html"
     list_display = (
         "started",
-        "trigger",
+        "begun_by",
         "ending",
         "took",
         "verdicts",
@@ -45,7 +65,7 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
             None,
             {
                 "fields": (
-                    ("trigger", "ending"),
+                    ("begun_by", "ending"),
                     ("started", "finished", "took"),
                     "only",
                     "failure",
@@ -54,7 +74,7 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
         ),
         (
             _("Verdicts"),
-            {"fields": (("verdicts", "problems"), "bytes", "entries")},
+            {"fields": (("verdicts", "problems"), ("judged", "bytes"), "entries")},
         ),
         (
             _("Reports"),
@@ -70,6 +90,8 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
         (_("Vault"), {"fields": (("free", "full_in"),)}),
     )
 
+    begun_by = computed(shown.name_of(ScanRun, "trigger"), _begun_by)
+    judged = computed(_("backups judged"), _judged)
     started = column(ScanRun, "started_at", shown.moment)
     finished = column(ScanRun, "finished_at", shown.moment)
     verdicts = column(ScanRun, "counts", shown.tally)
@@ -97,3 +119,9 @@ class RunAdmin(ReadOnlyPage[ScanRun]):
         _("entries"),
         lambda run: shown.link_to_entries("run", run.pk, _("the entries that this run recorded")),
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ScanRun]:
+        """Give the runs, each with who asked for it."""
+        asked = TaskRun.objects.exclude(request=None).select_related("request").defer("error")
+        runs: QuerySet[ScanRun] = super().get_queryset(request)
+        return runs.prefetch_related(Prefetch("taskrun_set", asked))

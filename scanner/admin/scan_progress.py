@@ -1,6 +1,6 @@
 """What becomes of a scan that somebody asked for, in words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,9 @@ from typing import Any
 from django.db.models import Model
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from scanner.admin import shown
 from scanner.admin.task_run import last_line
@@ -22,6 +21,27 @@ from scanner.scan_requests import Progress, Stage
 
 MaySee = Callable[[type[Model]], bool]
 _STATUSES: dict[str, Words] = dict(Status.choices)
+_WAITS: Mapping[Stage, tuple[Words, Words]] = {
+    Stage.UNLED: (
+        gettext_lazy("Waiting for a scheduler"),
+        gettext_lazy(
+            "No scheduler leads: nobody takes this up. Start one with manage.py runapscheduler; or "
+            "scan at once, on the server, with manage.py scan_now."
+        ),
+    ),
+    Stage.QUEUED: (
+        gettext_lazy("Waiting"),
+        gettext_lazy("Another scan goes on; this one begins as soon as it has ended."),
+    ),
+    Stage.WAITING: (
+        gettext_lazy("Waiting"),
+        gettext_lazy("The scheduler takes it up within a few seconds."),
+    ),
+    Stage.UNBEGUN: (
+        gettext_lazy("The scan was not begun"),
+        gettext_lazy("The scheduler took it up and was stopped before it could begin. Ask again."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,9 @@ class Told:
         if not self.total:
             return ""
         words = ngettext(
-            "%(done)s of %(total)s backup judged", "%(done)s of %(total)s backups judged", self.total
+            "%(done)s of %(total)s backup judged",
+            "%(done)s of %(total)s backups judged",
+            self.total,
         )
         return words % {"done": shown.digits(self.done), "total": shown.digits(self.total)}
 
@@ -65,39 +87,17 @@ def as_data(progress: Progress, may_see: MaySee, *, now: datetime) -> dict[str, 
 
 def tell(progress: Progress, may_see: MaySee, *, now: datetime) -> Told:
     """Tell how far a request has come."""
-    match progress.stage:
-        case Stage.UNLED:
-            return Told(
-                _("Waiting for a scheduler"),
-                _(
-                    "No scheduler leads: nobody takes this up. Start one with manage.py "
-                    "runapscheduler; or scan at once, on the server, with manage.py scan_now."
-                ),
-            )
-        case Stage.QUEUED:
-            return Told(
-                _("Waiting"), _("Another scan goes on; this one begins as soon as it has ended.")
-            )
-        case Stage.WAITING:
-            return Told(_("Waiting"), _("The scheduler takes it up within a few seconds."))
-        case Stage.UNBEGUN:
-            return Told(
-                _("The scan was not begun"),
-                _("The scheduler took it up and was stopped before it could begin. Ask again."),
-            )
-        case Stage.RUNNING:
-            return _running(progress, now)
-        case Stage.RETRYING:
-            return Told(
-                _("The scan failed"),
-                _("It is tried again at %(time)s. %(reason)s")
-                % {
-                    "time": _clock_time(progress.request.task.retry_at),
-                    "reason": _why(progress, may_see),
-                },
-            )
-        case Stage.OVER:
-            return _over(progress, may_see)
+    if progress.stage in _WAITS:
+        headline, explanation = _WAITS[progress.stage]
+        return Told(str(headline), str(explanation))
+    if progress.stage is Stage.RUNNING:
+        return _running(progress, now)
+    if progress.stage is Stage.RETRYING:
+        words = _("It is tried again at %(time)s. %(reason)s")
+        at = progress.request.task.retry_at
+        time = shown.to_the_second(at) if at is not None else ""
+        return Told(_("The scan failed"), words % {"time": time, "reason": _why(progress, may_see)})
+    return _over(progress, may_see)
 
 
 def _running(progress: Progress, now: datetime) -> Told:
@@ -189,4 +189,4 @@ def _entry(entry: BackupEntry, may_see: MaySee) -> dict[str, Any]:
 
 def _entries_of(scan: ScanRun, **query: str) -> str:
     url = reverse("admin:scanner_backupentry_changelist")
-    return f"{url}?{urlencode({'run__id__exact': scan.pk, **query})}"
+    return f"{url}?{urlencode({'run__id__exact': str(scan.pk), **query})}"

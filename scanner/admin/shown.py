@@ -135,15 +135,18 @@ def duration(seconds: float | Decimal | None) -> SafeString:
     """Give a length of time in its two greatest units."""
     if seconds is None:
         return NOTHING
+    return format_html('<span class="whitespace-nowrap">{}</span>', span(seconds))
+
+
+def span(seconds: float | Decimal) -> str:
+    """Give a length of time in its two greatest units, to be put into words."""
     if seconds < _MINUTE:
-        words = gettext("%(seconds)s s") % {"seconds": number_format(f"{seconds:.1f}")}
-    elif seconds < _HOUR:
+        return gettext("%(seconds)s s") % {"seconds": number_format(f"{seconds:.1f}")}
+    if seconds < _HOUR:
         minutes, rest = divmod(round(seconds), _MINUTE)
-        words = gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
-    else:
-        hours, rest = divmod(round(seconds / _MINUTE), _MINUTE)
-        words = gettext("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
-    return format_html('<span class="whitespace-nowrap">{}</span>', words)
+        return gettext("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+    hours, rest = divmod(round(seconds / _MINUTE), _MINUTE)
+    return gettext("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": rest}
 
 
 def time_left(free: int | None, days: float | None) -> SafeString:

@@ -61,6 +61,7 @@ class WallPassForm(Base):
 
     def clean(self) -> dict[str, Any]:
         """Take some companies or every one, and no more than its maker sees."""
+        super().clean()
         cleaned = self.cleaned_data
         is_every, names = cleaned.get("every_company"), cleaned.get("companies")
         if is_every and self.granted is not access.EVERY:
@@ -168,7 +169,6 @@ class WallPassAdmin(Page[WallPass]):
             "original": obj,
         }
         response = TemplateResponse(request, "scanner/admin/wall_pass_made.html", context)
-        response["Cache-Control"] = "no-store"
         response["Referrer-Policy"] = "no-referrer"
         return response
 

@@ -16,7 +16,6 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -35,7 +34,6 @@ STALE_SECONDS = 180
 
 
 @require_safe
-@never_cache
 def wall(request: HttpRequest) -> HttpResponseBase:
     """Show the wall display; take a pass out of the address, for a cookie."""
     if visitors.PARAMETER in request.GET:
@@ -50,7 +48,6 @@ def wall(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_safe
-@never_cache
 def state(request: HttpRequest) -> HttpResponseBase:
     """Give the parts of the display that change, as HTML by the id of their place.
 

@@ -42,7 +42,7 @@ def test_a_search_that_finds_nothing_says_how_to_see_all_again(
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_each_list_that_can_be_empty_has_words_for_it(model: type) -> None:
-    page = admin.site.get_model_admin(model)
+    page: object = admin.site.get_model_admin(model)
     assert isinstance(page, Page)
     with override("en"):
         assert str(page.empty_words) or model.__name__ == "Channel"  # one channel is built in

@@ -231,19 +231,6 @@ def test_a_rival_who_was_quicker_makes_no_error(
     assert ExpectedBackupJob.objects.count() == 1
 
 
-def test_the_form_shows_the_last_entries_with_the_way_to_each(admin_client: Client) -> None:
-    job = make_job()
-    assert "all of them" not in html(admin_client, page_of(job))
-    add_entries(job, 25)
-    page = html(admin_client, page_of(job))
-    section = page[page.index('id="last-entries"') :]
-    links = [int(key) for key in re.findall(r"/admin/scanner/backupentry/(\d+)/change/", section)]
-    assert links == list(BackupEntry.objects.order_by("-pk").values_list("pk", flat=True)[:20])
-    assert "message 24" in section
-    assert "message 4<" not in section
-    assert f"?job__id__exact={job.pk}" in section
-
-
 def test_a_job_is_saved_although_entries_came_meanwhile(admin_client: Client) -> None:
     job = make_job()
     add_entries(job, 3)

@@ -142,8 +142,10 @@ def words(**facts: Any) -> list[str]:
         (
             {**PAUSED, "awaits_adoption": True},
             "warning",
-            "To adopt: reports mention this database, and nobody has said yet when its backups "
-            "are due.",
+            (
+                "To adopt: reports mention this database, and nobody has said yet when its backups "
+                "are due."
+            ),
         ),
     ],
 )

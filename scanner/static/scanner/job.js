@@ -17,11 +17,11 @@
             month: "short",
             hour: "2-digit",
             minute: "2-digit",
+            hourCycle: "h23",
         });
-        for (const cell of document.querySelectorAll("[data-own-time]")) {
-            for (const time of cell.querySelectorAll("time")) {
-                time.textContent = form.format(new Date(time.dateTime));
-            }
+        for (const cell of document.querySelectorAll("[data-from]")) {
+            const { from, to } = cell.dataset;
+            cell.textContent = form.formatRange(new Date(from), new Date(to));
             cell.hidden = false;
         }
     }

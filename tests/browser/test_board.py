@@ -1,0 +1,170 @@
+"""The matrix of the board under somebody's hands: found, folded, remembered, kept still."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from playwright.sync_api import Locator, Page, expect
+
+from scanner.models import ExpectedBackupJob
+from tests.browser.visitor import Visitor
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+Come = Callable[..., Visitor]
+
+WATCH_SHIFTS = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifts.push(entry.value);
+}).observe({ type: "layout-shift" });
+"""
+
+
+def write_jobs(count: int, company: str, **fields: Any) -> None:
+    now = timezone.now()
+    ExpectedBackupJob.objects.bulk_create(
+        ExpectedBackupJob(
+            company_name=company,
+            city=f"City {number // 10}",
+            neighborhood="Akwa",
+            database_name=f"{company.lower()}_{number:03}",
+            agent_id=f"{company.upper()}_CITY_{number // 10}",
+            created_at=now,
+            **{
+                "status": "SUCCESS",
+                "days": [[timezone.localdate().toordinal(), "S", 0]],
+                **fields,
+            },
+        )
+        for number in range(count)
+    )
+
+
+@pytest.fixture
+def board(come: Come) -> Page:
+    """Give the board of three companies: one good, one in trouble, one of many jobs."""
+    write_jobs(2, "Acme")
+    write_jobs(2, "Globex", status="MISSING", reason="no_report")
+    write_jobs(30, "Initech")
+    visitor = come(User.objects.create_superuser("admin", password="secret"))
+    page = visitor.visit("admin:index")
+    expect(job(page, "acme_000")).to_be_visible()
+    return page
+
+
+def grid(page: Page) -> Locator:
+    return page.get_by_role("treegrid")
+
+
+def job(page: Page, name: str) -> Locator:
+    return grid(page).get_by_role("link", name=name, exact=True)
+
+
+def group(page: Page, name: str) -> Locator:
+    return grid(page).get_by_role("button", name=name, exact=True)
+
+
+def refresh(page: Page) -> None:
+    """Have the board do what it does each minute, and wait until it has."""
+    with page.expect_response(re.compile("matrix.json")):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_it_is_filtered_while_one_types_and_remembers_it(board: Page) -> None:
+    board.get_by_role("searchbox", name="Filter by place or database").press_sequentially("glob")
+    expect(job(board, "acme_000")).to_have_count(0)
+    expect(job(board, "globex_001")).to_be_visible()
+    expect(board.get_by_text("2 of 34 jobs")).to_be_visible()
+    board.reload()
+    expect(job(board, "globex_001")).to_be_visible()
+    expect(job(board, "acme_000")).to_have_count(0)
+    expect(board.get_by_role("searchbox", name="Filter by place")).to_have_value("glob")
+
+
+def test_it_shows_only_problems_and_remembers_it(board: Page) -> None:
+    only = board.get_by_role("checkbox", name="Only problems")
+    only.check()
+    expect(job(board, "acme_000")).to_have_count(0)
+    expect(job(board, "globex_000")).to_be_visible()
+    board.reload()
+    expect(only).to_be_checked()
+    expect(job(board, "globex_000")).to_be_visible()
+    expect(job(board, "acme_000")).to_have_count(0)
+
+
+def test_groups_are_folded_with_the_worst_of_what_is_inside(board: Page) -> None:
+    group(board, "Globex").click()
+    expect(job(board, "globex_000")).to_have_count(0)
+    row = grid(board).get_by_role("row").filter(has=group(board, "Globex"))
+    expect(row).to_have_attribute("aria-expanded", "false")
+    expect(row.get_by_role("gridcell", name=re.compile("^Now, missing, problems: 2"))).to_be_visible()
+    board.reload()
+    expect(job(board, "acme_000")).to_be_visible()
+    expect(job(board, "globex_000")).to_have_count(0)
+    group(board, "Globex").click()
+    expect(job(board, "globex_000")).to_be_visible()
+
+
+def test_more_days_are_shown_and_remembered(board: Page) -> None:
+    expect(grid(board)).to_have_attribute("aria-colcount", "32")
+    board.get_by_role("button", name="90 days").click()
+    expect(grid(board)).to_have_attribute("aria-colcount", "92")
+    board.reload()
+    expect(grid(board)).to_have_attribute("aria-colcount", "92")
+
+
+def test_it_is_walked_through_by_the_keys_alone(board: Page) -> None:
+    board.get_by_role("button", name="Unfold all").focus()
+    board.keyboard.press("Tab")
+    expect(group(board, "Acme")).to_be_focused()
+    board.keyboard.press("ArrowLeft")
+    expect(job(board, "acme_000")).to_have_count(0)
+    board.keyboard.press("ArrowRight")
+    expect(job(board, "acme_000")).to_be_visible()
+    for _ in range(3):
+        board.keyboard.press("ArrowDown")
+    expect(job(board, "acme_000")).to_be_focused()
+    board.keyboard.press("ArrowRight")
+    expect(board.locator(":focus")).to_have_attribute("aria-label", re.compile("^Now, good"))
+    board.keyboard.press("Control+End")
+    expect(grid(board).get_by_role("row").filter(has=board.locator(":focus"))).to_contain_text(
+        "initech_029"
+    )
+    board.keyboard.press("Home")
+    expect(job(board, "initech_029")).to_be_focused()
+    board.keyboard.press("Enter")
+    expect(board).to_have_url(re.compile("/expectedbackupjob/[0-9]+/change/"))
+
+
+def test_new_verdicts_move_nothing_and_take_no_focus(board: Page) -> None:
+    target = job(board, "initech_020")
+    group(board, "Acme").focus()
+    for _ in range(30):
+        board.keyboard.press("ArrowDown")
+    target.focus()
+    expect(target).to_be_focused()
+    scrolls = "[scrollY, document.getElementById('bm-board-grid').scrollTop]"
+    before = board.evaluate(scrolls)
+    assert before != [0, 0]
+    board.evaluate(WATCH_SHIFTS)
+    failed = {"status": "CORRUPT", "reason": "hash_mismatch"}
+    ExpectedBackupJob.objects.filter(database_name="initech_020").update(**failed)
+    refresh(board)
+    row = grid(board).get_by_role("row").filter(has=target)
+    expect(row.get_by_role("gridcell", name=re.compile("^Now, corrupt"))).to_be_visible()
+    expect(target).to_be_focused()
+    assert board.evaluate(scrolls) == before
+    assert board.evaluate("shifts") == []
+
+
+def test_a_server_that_is_away_is_told_and_comes_back(board: Page, come: Come) -> None:
+    board.route("**/matrix.json*", lambda route: route.abort())
+    board.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(board.get_by_text("The server does not answer")).to_be_visible()
+    board.unroute("**/matrix.json*")
+    refresh(board)
+    expect(board.get_by_text("The server does not answer")).to_have_count(0)
