@@ -76,3 +76,8 @@ LOCK = uv pip compile --quiet --upgrade --universal --python-version 3.11 --gene
 clean:  ## remove what was made, except var/ with its data
 	rm -rf $(VENV) .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
+
+.PHONY: messages
+messages: $(VENV)/.dev  ## the strings of the sources into the French catalogue, to be translated; needs gettext
+	cd scanner && ../$(BIN)/python -m django makemessages -l fr --no-location --no-wrap --no-obsolete
+	cd scanner && ../$(BIN)/python -m django compilemessages -l fr

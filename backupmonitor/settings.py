@@ -91,7 +91,8 @@ TEMPLATES = [
 
 # --- Logging in -----------------------------------------------------------------------------------
 
-SESSION_COOKIE_AGE = env.integer("SESSION_HOURS", 12) * 60 * 60
+SESSION_HOURS = env.integer("SESSION_HOURS", 12)
+SESSION_COOKIE_AGE = SESSION_HOURS * 60 * 60
 LOGIN_FAILURES = env.integer("LOGIN_FAILURES", 5)
 LOGIN_LOCK_MINUTES = env.integer("LOGIN_LOCK_MINUTES", 15)
 

@@ -153,7 +153,7 @@ def drill_mysql_url() -> str:
 
 def session_hours() -> int:
     """Give the hours after which somebody has to log in again (SESSION_HOURS)."""
-    return settings.SESSION_COOKIE_AGE // 3600
+    return settings.SESSION_HOURS
 
 
 def hsts_days() -> int:

@@ -29,12 +29,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from scanner.errors import ScheduleError
+from scanner.errors import ScheduleError, gettext_noop
 from scanner.timetable import Timetable, dues, time_zone, timetable
 
 __all__ = ["Cycle", "Era", "Schedule", "Timetable", "time_zone", "timetable"]
 
 MAX_GRACE = timedelta(days=366)
+_WRONG_GRACE = gettext_noop(
+    "the grace is %(grace)s: expected 0 minutes to %(days)d days; correct the job's grace"
+)
 # No schedule has dues outside this range: arithmetic near the ends of datetime would overflow.
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST = datetime(9000, 1, 1, tzinfo=UTC)
@@ -80,15 +83,13 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not timedelta() <= self.grace <= MAX_GRACE:
-            raise ScheduleError(
-                f"the grace is {self.grace}: expected 0 minutes to {MAX_GRACE.days} days; "
-                "correct the job's grace"
-            )
+            raise ScheduleError(_WRONG_GRACE, grace=self.grace, days=MAX_GRACE.days)
         ends = [era.until for era in self.eras]
         if not ends or ends[-1] is not None or any(e is None or not e.tzinfo for e in ends[:-1]):
             raise ScheduleError(
-                f"the eras end at {ends}: expected an aware time for each but the last, "
-                "which is still in force; repair the job's stored past timetables"
+                "the eras end at %(ends)s: expected an aware time for each but the last, "
+                "which is still in force; repair the job's stored past timetables",
+                ends=ends,
             )
 
     def dues(self, after: datetime) -> Iterator[datetime]:

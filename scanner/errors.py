@@ -26,8 +26,21 @@ class BackupMonitorError(Exception):
     """The root of the tree above."""
 
 
+def gettext_noop(words: str) -> str:
+    """Mark words for the catalogue of translations; who shows them to people looks them up."""
+    return words
+
+
 class ScheduleError(BackupMonitorError, ValueError):
-    """A cron expression, a time zone or a grace that cannot be read."""
+    """A cron expression, a time zone or a grace that cannot be read.
+
+    `words` and the `facts` that belong into them are apart, so that a page can translate them; as
+    text it is English.
+    """
+
+    def __init__(self, words: str, **facts: object) -> None:
+        super().__init__(words % facts)
+        self.words, self.facts = words, facts
 
 
 class MalformedReport(BackupMonitorError):

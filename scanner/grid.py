@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 
 from scanner import conf
 from scanner.cycle import Era, Schedule, timetable
-from scanner.errors import ScheduleError
+from scanner.errors import ScheduleError, gettext_noop
 from scanner.models import ScheduledTask
 
 SCAN = "scan"
@@ -23,6 +23,9 @@ AUDIT_VAULT = "audit_vault"
 RESTORE_DRILL = "restore_drill"
 SEND_ALERTS = "send_alerts"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WRONG_INTERVAL = gettext_noop(
+    "the interval is %(minutes)d minutes: expected at least 1; correct it"
+)
 _HOUR = 60
 _DAY = 24 * _HOUR
 _DAILY = re.compile(r"(\d+)\s+(\d+)\s+\*\s+\*\s+\*", re.ASCII)
@@ -43,9 +46,7 @@ class Grid:
         if self.minutes is None:
             timetable(self.cron, self.zone)
         elif self.minutes < 1:
-            raise ScheduleError(
-                f"the interval is {self.minutes} minutes: expected at least 1; correct it"
-            )
+            raise ScheduleError(_WRONG_INTERVAL, minutes=self.minutes)
 
     def after(self, moment: datetime) -> datetime | None:
         """Give the first slot after a moment (both UTC), or None when there is none any more."""

@@ -95,8 +95,8 @@ def _row(values: Sequence[Any], days: list[str], start: int, span: int) -> Row:
     company, city, neighborhood, database, key, status, warnings, active, new, deadline = values
     letters, entries = [NOTHING] * span, []
     for day, its_letter, entry in zip(days[::3], days[1::3], days[2::3], strict=True):
-        if 0 <= int(day) - start < span:
-            letters[int(day) - start] = its_letter
+        if 0 <= (at := int(day) - start) < span:
+            letters[at] = its_letter
             entries.append(int(entry))
     return Row(
         place=(company, city, neighborhood),

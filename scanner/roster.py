@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from scanner import conf
 from scanner.job_changes import STATED_FIELDS, Action, note
 from scanner.models import ExpectedBackupJob
-from scanner.models.batch import BATCH, batches
+from scanner.models.batch import BATCH, batches, write_differing
 from scanner.pipeline.deposit import Place
 from scanner.pipeline.text import clean
 from scanner.reckoning import RECKONED_FIELDS, reckon
@@ -85,7 +85,7 @@ def save_all(
     jobs = list(jobs)
     new = [job for job in jobs if job._state.adding]
     changed = {job.pk: job for job in jobs if not job._state.adding}
-    before: list[tuple[ExpectedBackupJob, ExpectedBackupJob | None]] = []
+    before: list[tuple[ExpectedBackupJob, ExpectedBackupJob]] = []
     with transaction.atomic():
         for some in batches(list(changed)):
             locked = ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk__in=some)
@@ -95,7 +95,7 @@ def save_all(
                 _follow(job, stored, now, by)
                 reckon(job, stored, now)
                 before.append((job, stored))
-        _store([job for job, _ in before], _differing(before))
+        write_differing(before, _SAVED_FIELDS)
         for job in new:
             _follow(job, None, now, by)
             reckon(job, None, now)
@@ -170,8 +170,7 @@ def adopt(
         job.clean()
 
     jobs = ExpectedBackupJob.objects.filter(awaits_adoption=True)
-    fields = ("schedule", "time_zone", "grace_minutes")
-    return _change(jobs, keys, adopted, Action.ADOPTED, by=by, now=now, fields=fields)
+    return _change(jobs, keys, adopted, Action.ADOPTED, by=by, now=now)
 
 
 def register(
@@ -241,12 +240,11 @@ def _change(
     by: str,
     now: datetime,
     why: str = "",
-    fields: Sequence[str] = (),
 ) -> int:
     count = 0
     with transaction.atomic():
         for some in batches(keys):
-            pairs = _rework(jobs.filter(pk__in=some), change, now, fields)
+            pairs = _rework(jobs.filter(pk__in=some), change, now)
             note(pairs, by, now, action=action, why=why)
             count += len(pairs)
     logger.info("%d jobs %s%s", count, action.value, f" by {by}" if by else "")
@@ -257,43 +255,16 @@ def _rework(
     jobs: QuerySet[ExpectedBackupJob],
     change: Callable[[ExpectedBackupJob], None],
     now: datetime,
-    fields: Sequence[str] = (),
 ) -> list[tuple[ExpectedBackupJob, ExpectedBackupJob]]:
-    """Lock jobs, change their standing and `fields`; give each with what it was like before."""
+    """Lock jobs and change them; give each with what it was like before."""
     pairs = []
     for job in jobs.select_for_update(no_key=True).order_by("pk"):
         before = copy(job)
         change(job)
         reckon(job, before, now)
         pairs.append((job, before))
-    _store([job for job, _ in pairs], _differing(pairs))
+    write_differing(pairs, _SAVED_FIELDS)
     return pairs
-
-
-def _differing(pairs: Iterable[tuple[ExpectedBackupJob, ExpectedBackupJob | None]]) -> list[str]:
-    """Give the fields in which any of the jobs is not what it was like before."""
-    pairs = list(pairs)
-    return [
-        name
-        for name in _SAVED_FIELDS
-        if any(getattr(job, name) != getattr(before, name) for job, before in pairs)
-    ]
-
-
-def _store(jobs: list[ExpectedBackupJob], fields: list[str]) -> None:
-    """Write some fields of jobs that are there and locked.
-
-    For thousands of jobs, Django's bulk_update, with a CASE for each field and row, takes many
-    times as long. Only what differs is named: a lock on what entries refer to would hold them up.
-    """
-    if fields:
-        ExpectedBackupJob.objects.bulk_create(
-            jobs,
-            batch_size=BATCH,
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=fields,
-        )
 
 
 def _follow(

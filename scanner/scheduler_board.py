@@ -34,6 +34,7 @@ from scanner.errors import ScheduleError
 from scanner.grid import DEFAULTS, SCAN, Grid, grid_of
 from scanner.lease import TIME_TO_LIVE
 from scanner.models import Lease, ScanRun, ScheduledTask, SchedulerProcess, TaskRun
+from scanner.models.schedule_words import in_words
 from scanner.outcomes import FAILURES
 
 LEASE = "scheduler"
@@ -161,7 +162,7 @@ def schedule_in_words(task: ScheduledTask) -> str:
     try:
         grid = grid_of(task)
     except ScheduleError as error:
-        return str(error)
+        return in_words(error)
     return grid.words() if grid else ""
 
 
@@ -254,7 +255,7 @@ def _delay(
         grid = (scan and grid_of(scan)) or DEFAULTS[SCAN]()
     except ScheduleError as error:
         stated = scan and (scan.cron or scan.interval_minutes is not None)
-        words = str(error) if stated else f"SCANNER_INTERVAL_MINUTES: {error}"
+        words = in_words(error) if stated else f"SCANNER_INTERVAL_MINUTES: {in_words(error)}"
         yield Reason(words, ScheduledTask, scan.pk if scan else None)
         return
     if last_good is None:

@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 
-from scanner.errors import ScheduleError
+from scanner.errors import ScheduleError, gettext_noop
 
 _ALIASES = {
     "@hourly": "0 * * * *",
@@ -34,9 +34,25 @@ _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_EXPECTED_SCHEDULE = (
-    'expected five fields (minute, hour, day, month, weekday) like "30 2 * * *", '
-    f"or one of {' '.join(_ALIASES)}; correct it, or leave it blank for no schedule"
+# Each whole, as it is translated.
+_NOT_FIVE_FIELDS = gettext_noop(
+    "the schedule %(schedule)s has %(count)d field(s): expected five fields (minute, hour, day, "
+    'month, weekday) like "30 2 * * *", or one of %(aliases)s; correct it, or leave it blank for '
+    "no schedule"
+)
+_UNREADABLE = gettext_noop(
+    "the schedule %(schedule)s cannot be read (%(why)s): expected five fields (minute, hour, day, "
+    'month, weekday) like "30 2 * * *", or one of %(aliases)s; correct it, or leave it blank for '
+    "no schedule"
+)
+_NEVER = gettext_noop(
+    "the schedule %(schedule)s never comes: expected five fields (minute, hour, day, month, "
+    'weekday) like "30 2 * * *", or one of %(aliases)s; correct it, or leave it blank for no '
+    "schedule"
+)
+_UNKNOWN_ZONE = gettext_noop(
+    "the time zone %(zone)s is unknown: expected an IANA name like Africa/Douala, Europe/Paris or "
+    "UTC; correct it"
 )
 _FIELDS = 5
 _SHOWN = 80  # characters of somebody's text in a message
@@ -64,18 +80,18 @@ def timetable(expression: str, zone: str) -> Timetable:
     words = expression.split()
     if not words:
         return Timetable("", zone)
-    shown = f"the schedule {_shown(expression)}"
+    told = {"schedule": _shown(expression), "aliases": " ".join(_ALIASES)}
     if len(words) == 1 and words[0].lower() in _ALIASES:
         return Timetable(words[0].lower(), zone)
     if len(words) != _FIELDS:
-        raise ScheduleError(f"{shown} has {len(words)} field(s): {_EXPECTED_SCHEDULE}")
+        raise ScheduleError(_NOT_FIVE_FIELDS, count=len(words), **told)
     expression = " ".join(words).upper()
     try:
         first = next(CronSim(expression, _CALENDAR), None)
     except (CronSimError, ValueError) as error:  # ValueError: a number of thousands of digits
-        raise ScheduleError(f"{shown} cannot be read ({error}): {_EXPECTED_SCHEDULE}") from error
+        raise ScheduleError(_UNREADABLE, why=error, **told) from error
     if first is None:
-        raise ScheduleError(f"{shown} never comes: {_EXPECTED_SCHEDULE}")
+        raise ScheduleError(_NEVER, **told)
     return Timetable(expression, zone)
 
 
@@ -94,10 +110,7 @@ def time_zone(name: str) -> ZoneInfo:
     # Looked up among the known names, so that no name from outside becomes a path.
     known = _zone_names().get(name.strip().casefold())
     if known is None:
-        raise ScheduleError(
-            f"the time zone {_shown(name)} is unknown: expected an IANA name like Africa/Douala, "
-            "Europe/Paris or UTC; correct it"
-        )
+        raise ScheduleError(_UNKNOWN_ZONE, zone=_shown(name))
     return ZoneInfo(known)
 
 

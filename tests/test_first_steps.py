@@ -185,7 +185,7 @@ def shown(client: Client, *permissions: str, companies: tuple[str, ...] = ("*",)
     """Give the first steps on the board of somebody; empty where it shows none."""
     client.force_login(staff("view_expectedbackupjob", *permissions, companies=companies))
     page = client.get("/admin/").content.decode()
-    found = re.search(r'<section class="bm-steps".*?</section>', page, re.DOTALL)
+    found = re.search(r'<section class="bm-steps"[^>]*>.*?</section>', page, re.DOTALL)
     return found[0] if found else ""
 
 

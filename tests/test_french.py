@@ -17,7 +17,7 @@ from django.utils import translation
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ROOT / "scanner/locale/fr/LC_MESSAGES/django.po"
 OF_UNFOLD = ROOT / "backupmonitor/locale/fr/LC_MESSAGES/django.po"
-# As in the sentence that makes them anew, in docs/architecture.md.
+# As `make messages` does.
 MAKEMESSAGES = ("makemessages", "-l", "fr", "--no-location", "--no-wrap", "--no-obsolete")
 WORDS = re.compile(
     r'^(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) ((?:"(?:[^"\\]|\\.)*"\n?)+)', re.MULTILINE
@@ -89,6 +89,10 @@ def test_the_catalogue_has_each_string_of_the_sources_and_no_other(tmp_path: Pat
     assert len(marked) > 800
     assert marked - known == set()
     assert known - marked == set()
+
+
+def test_the_catalogue_is_made_anew_as_it_is_tested() -> None:
+    assert " ".join(MAKEMESSAGES) in (ROOT / "Makefile").read_text()
 
 
 @catalogues

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from scanner import conf, roster
 from scanner.admin import schedule_preview, shown
 from scanner.admin.retiring import Retiring
-from scanner.admin.schedule_preview import Refused
+from scanner.admin.schedule_preview import ADOPTED, Refused
 from scanner.models import AgentReport, ExpectedBackupJob
 
 ADOPT_URL = "scanner_expectedbackupjob_adopt"
@@ -132,7 +132,9 @@ class Adopting(Retiring):
         self.tell_count(request, words, count)
         return True
 
-    def _show_waiting(self, request: HttpRequest, form: AdoptForm, chosen: Sequence[int]) -> HttpResponse:
+    def _show_waiting(
+        self, request: HttpRequest, form: AdoptForm, chosen: Sequence[int]
+    ) -> HttpResponse:
         waiting = self.to_adopt(request).select_related(None)
         asked = _keys(request.GET)
         listed = waiting.filter(pk__in=asked) if asked else waiting
@@ -149,7 +151,7 @@ class Adopting(Retiring):
             "page": page,
             "are_some": bool(asked),
             "agents": list(_by_agent(jobs, set(chosen))),
-            "preview": schedule_preview.panel(_INPUTS, *written),
+            "preview": schedule_preview.panel(_INPUTS, *written, of=ADOPTED),
             "default_zone": conf.agent_time_zone(),
             "default_grace": conf.default_grace() // timedelta(minutes=1),
             "all_url": adopt_url(),
@@ -196,10 +198,9 @@ def _by_agent(
     said = {agent: rest for agent, *rest in rows.annotate(Count("pk"), Max("arrived_at"))}
     for agent, its_jobs in of_agent.items():
         count, last = said.get(agent, (0, None))
-        words = ngettext("%(count)d report", "%(count)d reports", count) % {"count": count}
         yield {
             "name": agent,
-            "reports": words,
+            "reports": count,
             "last": shown.moment(last),
             "jobs": its_jobs,
             "are_chosen": all(job["is_chosen"] for job in its_jobs),

@@ -79,19 +79,24 @@ def _row(change: Change) -> dict[str, Any]:
     words, look = KINDS[change.kind]
     job = change.job
     if change.kind is Kind.CREATED:
-        told = [(name, None, getattr(job, name)) for name in COLUMNS]
-        told = [(name, old, new) for name, old, new in told if new not in ("", None)]
+        values = {name: getattr(job, name) for name in COLUMNS}
+        differences = [
+            {"column": name, "old": None, "new": _value(new)}
+            for name, new in values.items()
+            if new not in ("", None)
+        ]
     else:
-        told = [(name, _value(old), new) for name, (old, new) in change.differences.items()]
+        differences = [
+            {"column": name, "old": _value(old), "new": _value(new)}
+            for name, (old, new) in change.differences.items()
+        ]
     return {
         "line": change.line,
         "words": words,
         "kind": look,
         "database": job.database_name,
         "agent": job.agent_id,
-        "differences": [
-            {"column": name, "old": old, "new": _value(new)} for name, old, new in told
-        ],
+        "differences": differences,
     }
 
 

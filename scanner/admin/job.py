@@ -127,11 +127,11 @@ class JobAdmin(Transferring, Switching, Showing):
             "place",
             "database_name",
             "state",
+            self.switch_column(request),
             "why_and_cautions",
             "last_success",
             "last_bytes",
             "next_deadline",
-            self.switch_column(request),
         )
 
     def changelist_view(

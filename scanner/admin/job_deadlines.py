@@ -18,6 +18,7 @@ SHOWN = 5
 class Reading:
     """What a cycle's due and deadline look like in one zone."""
 
+    zone: str
     due: str
     deadline: str
 
@@ -53,10 +54,11 @@ def of(job: ExpectedBackupJob) -> Deadlines:
             cycle,
             tuple(
                 Reading(
+                    name,
                     when.reading(cycle.due, zone),
                     when.reading(cycle.deadline, zone, beside=cycle.due),
                 )
-                for zone in zones.values()
+                for name, zone in zones.items()
             ),
         )
         for cycle in cycles

@@ -41,7 +41,7 @@ _TYPES = dict.fromkeys((Form.CSV, Form.SEMICOLONS), "text/csv") | {Form.YAML: "a
 class Exporting(Page[ExpectedBackupJob]):
     """The part of the page of jobs that writes them to files."""
 
-    actions = ("export_csv", "export_yaml")
+    actions: Any = ("export_csv", "export_yaml")
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses of the page, and of the export."""

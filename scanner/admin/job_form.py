@@ -12,6 +12,7 @@ from scanner.admin.job_vault import RULES
 from scanner.cycle import Era, Schedule, timetable
 from scanner.errors import ScheduleError
 from scanner.models import ExpectedBackupJob
+from scanner.models.schedule_words import in_words
 
 # A number of any length would be too large for a length of time.
 _MORE_THAN_ANY = 10**7
@@ -33,7 +34,7 @@ class JobForm(Base):
         super().__init__(*args, **kwargs)
         is_active = self.fields.get("is_active")
         if is_active is not None:  # only of a job that nobody watches yet: the others are paused
-            is_active.label = _("active from now on")
+            is_active.label = _("Active from now on")
             is_active.help_text = _("Off: it gets no verdicts until somebody resumes it.")
             self.initial["is_active"] = True
         recipients = self.fields.get("notification_recipients")  # none for one who may only look
@@ -54,5 +55,5 @@ class JobForm(Base):
             try:
                 Schedule((Era(timetable("", "UTC"), None),), grace)
             except ScheduleError as error:
-                raise ValidationError(str(error)) from error
+                raise ValidationError(in_words(error)) from error
         return minutes

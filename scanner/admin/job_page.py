@@ -29,6 +29,7 @@ from scanner.admin.unfolded import Words
 from scanner.errors import ScheduleError
 from scanner.models import BackupEntry, ExpectedBackupJob, RestoreDrill, VaultCopy
 from scanner.models.job import PROBLEM_STATUSES
+from scanner.models.schedule_words import in_words
 
 DOWNLOAD = "scanner.download_backup"
 SECTIONS: tuple[tuple[str, Words], ...] = (
@@ -68,7 +69,7 @@ class Showing(Page[ExpectedBackupJob]):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
-        """Give what the template `job_actions` needs; see Switching."""
+        """Give the context of the template `job_actions`; see Switching."""
         raise NotImplementedError
 
     def _shown(self, request: HttpRequest, job: ExpectedBackupJob, now: datetime) -> dict[str, Any]:
@@ -91,7 +92,7 @@ class Showing(Page[ExpectedBackupJob]):
             "entries": its_entries,
             "show_delete": not its_entries.rows,
             **self._behind(request, job, companies, now),
-            "job_actions": self.actions_for(request, job),
+            **self.actions_for(request, job),
         }
 
     def _behind(
@@ -202,5 +203,5 @@ def _schedule(job: ExpectedBackupJob) -> SafeString:
     try:
         words = cron_words.reading(job.schedule)
     except ScheduleError as error:
-        words = str(error)
+        words = in_words(error)
     return format_html('<span title="{}">{}</span>', job.schedule, words)

@@ -34,6 +34,9 @@ def _entries(report: AgentReport) -> str:
 class ReportAdmin(ReadOnlyPage[AgentReport]):
     """What agents reported; of a rejected report, why."""
 
+    class Media:
+        css = {"all": ("scanner/job.css",)}  # noqa: RUF012 - as Django documents it
+
     empty_words = _(
         "No report came yet. Agents leave them in the folder log/ of their own; the next scan reads "
         "them."

@@ -21,10 +21,17 @@ from scanner.admin.unfolded import Words
 from scanner.cycle import MAX_GRACE, time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models import ExpectedBackupJob, ScheduledTask
+from scanner.models.schedule_words import in_words
 from scanner.upcoming import Coming, Shift, coming
 
 PREVIEW_URL = "scanner_expectedbackupjob_schedule_preview"
-TASK = "task"
+JOB, TASK, ADOPTED = "", "task", "adopted"
+"""Whose schedule it is: a blank one means something else to each."""
+_BLANK: Mapping[str, Words] = {
+    JOB: gettext_lazy("At any time: it is never missing."),
+    TASK: gettext_lazy("As the interval says."),
+    ADOPTED: gettext_lazy("Write a schedule to see when the backups would be due."),
+}
 _IN_FORM = {
     "schedule": "id_schedule",
     "time_zone": "id_time_zone",
@@ -73,11 +80,11 @@ def read(schedule: str, zone: str, grace: str) -> timedelta:
     try:
         timetable(schedule, "UTC")
     except ScheduleError as error:
-        errors["schedule"] = str(error)
+        errors["schedule"] = in_words(error)
     try:
         time_zone(zone or conf.agent_time_zone())
     except ScheduleError as error:
-        errors["time_zone"] = str(error)
+        errors["time_zone"] = in_words(error)
     grace = grace.strip()
     is_number = grace.isdecimal() and len(grace) <= len(str(_MOST_MINUTES))
     if grace and not (is_number and int(grace) <= _MOST_MINUTES):
@@ -89,29 +96,28 @@ def read(schedule: str, zone: str, grace: str) -> timedelta:
 
 
 def preview(
-    schedule: str, zone: str, grace: str, *, now: datetime, of_task: bool = False
+    schedule: str, zone: str, grace: str, *, now: datetime, of: str = JOB
 ) -> dict[str, Any]:
     """Give in words and as a table what somebody wrote, or what is wrong with it.
 
     A blank zone, and a blank grace, mean what they mean to a job, or to a task, which has no grace.
     """
     schedule, zone = schedule[:_LONGEST], zone[:_LONGEST].strip()
-    zone = zone or (conf.display_time_zone() if of_task else conf.agent_time_zone())
+    zone = zone or (conf.display_time_zone() if of == TASK else conf.agent_time_zone())
     told: dict[str, Any] = {"reading": "", "errors": [], "heads": [], "rows": [], "notes": []}
     try:
         length = read(schedule, zone, grace)
     except Refused as refused:
         return told | {"errors": list(refused.errors.values())}
     if not schedule.strip():
-        words = _("As the interval says.") if of_task else _("At any time: it is never missing.")
-        return told | {"reading": words}
+        return told | {"reading": str(_BLANK.get(of, _BLANK[JOB]))}
     words = _("%(when)s (%(zone)s)") % {
         "when": cron_words.reading(schedule),
         "zone": time_zone(zone).key,
     }
     told["reading"] = f"{words[:1].upper()}{words[1:]}"
     found = coming(schedule, zone, length, after=now)
-    return told | _table(found, time_zone(zone), has_deadline=not of_task)
+    return told | _table(found, time_zone(zone), has_deadline=of != TASK)
 
 
 def _table(found: Sequence[Coming], zone: ZoneInfo, *, has_deadline: bool) -> dict[str, Any]:
@@ -148,7 +154,7 @@ def _cells(
 
 
 def panel(
-    fields: Mapping[str, str], schedule: str, zone: str, grace: str = "", *, of_task: bool = False
+    fields: Mapping[str, str], schedule: str, zone: str, grace: str = "", *, of: str = JOB
 ) -> SafeString:
     """Give the preview of a schedule, which follows what is written into the form's `fields`.
 
@@ -158,8 +164,8 @@ def panel(
     context = {
         "url": reverse(f"admin:{PREVIEW_URL}"),
         "fields": fields,
-        "of": TASK if of_task else "",
-        "preview": preview(schedule, zone, grace, now=timezone.now(), of_task=of_task),
+        "of": of,
+        "preview": preview(schedule, zone, grace, now=timezone.now(), of=of),
     }
     return render_to_string("scanner/admin/schedule_preview.html", context)
 
@@ -172,7 +178,7 @@ def of_job(job: ExpectedBackupJob) -> SafeString:
 
 def of_task(task: ScheduledTask) -> SafeString:
     """Give the preview in the form of a task."""
-    return panel(_IN_TASK_FORM, task.cron, task.time_zone, of_task=True)
+    return panel(_IN_TASK_FORM, task.cron, task.time_zone, of=TASK)
 
 
 class SchedulePreview(Acting):
@@ -193,6 +199,6 @@ class SchedulePreview(Acting):
             said.get("time_zone", ""),
             said.get("grace_minutes", ""),
             now=timezone.now(),
-            of_task=said.get("of") == TASK,
+            of=said.get("of", JOB),
         )
         return JsonResponse(told)

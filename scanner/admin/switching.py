@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -24,6 +25,7 @@ from scanner.models import ExpectedBackupJob, Incident
 
 SCAN_URL = "scanner_scanrun_now"
 SCAN_PERMISSION = "scanner.request_scan"
+_SHORT = 60  # characters of a reason in the list
 
 
 class Switching(Pausing, Adopting, SchedulePreview):
@@ -69,7 +71,7 @@ class Switching(Pausing, Adopting, SchedulePreview):
         return active
 
     def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
-        """Give the context of the template `job_actions`: what somebody may do to a job just now."""
+        """Give the context of the template `job_actions`: what somebody may do to a job now."""
         may_change = self.has_change_permission(request, job)
         is_waiting = job.awaits_adoption and job.retired_at is None
         urls: dict[str, str] = {}
@@ -129,7 +131,8 @@ def _pause_of(job: ExpectedBackupJob) -> SafeString:
         until = format_html(_("until {moment}"), moment=shown.moment(job.paused_until))
         html = format_html("{}<small>{}</small>", html, until)
     if job.pause_reason:
-        html = format_html('{}<small class="bm-short">{}</small>', html, job.pause_reason)
+        short = Truncator(job.pause_reason).chars(_SHORT)
+        html = format_html('{}<small title="{}">{}</small>', html, job.pause_reason, short)
     return html
 
 

@@ -36,12 +36,12 @@ class WallPassForm(Base):
     """Asks which companies are shown; that it is every one has to be said."""
 
     every_company = forms.BooleanField(
-        label=_("every company"),
+        label=_("Every company"),
         required=False,
         help_text=_("Those to come included; and the state of the scheduler and of the vault."),
     )
     companies = forms.MultipleChoiceField(
-        label=_("companies"),
+        label=_("Companies"),
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "bm-choices"}),
     )
@@ -199,5 +199,6 @@ class WallPassAdmin(Page[WallPass]):
     ) -> HttpResponse:
         """Show the form with the button that revokes above it."""
         may = obj is not None and request.user.has_perm(f"{self.opts.app_label}.{PERMISSION}")
+        context["show_save_and_add_another"] = context["show_save_and_continue"] = False
         context["may_revoke"] = may and obj is not None and obj.revoked_at is None
         return super().render_change_form(request, context, add, change, form_url, obj)

@@ -8,14 +8,13 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-_FIRST = "the first day of a month"
 _WEEK = 7
 
 
 def day(on: date) -> str:
     """Give a day with its year."""
     # Translators: Django's date format of a day, e.g. 3 March 2026
-    form = pgettext(_FIRST, "j F Y") if on.day == 1 else _("j F Y")
+    form = pgettext("the first day of a month", "j F Y") if on.day == 1 else _("j F Y")
     return date_format(on, form)
 
 
@@ -24,7 +23,7 @@ def near_day(on: date, today: date) -> str:
     if on.year != today.year:
         return day(on)
     # Translators: Django's date format of a day of this year, e.g. 3 March
-    return date_format(on, pgettext(_FIRST, "j F") if on.day == 1 else _("j F"))
+    return date_format(on, pgettext("the first day of a month", "j F") if on.day == 1 else _("j F"))
 
 
 def local_day(at: datetime) -> date:
@@ -59,7 +58,7 @@ def reading(at: datetime, zone: tzinfo, beside: datetime | None = None) -> str:
     if beside is not None and beside.astimezone(zone).date() == local.date():
         return date_format(local, _("H:i"))
     # Translators: Django's date format of a weekday and time, e.g. Tue 3 Mar, 02:30
-    form = pgettext(_FIRST, "D j M, H:i") if local.day == 1 else _("D j M, H:i")
+    form = pgettext("the first day of a month", "D j M, H:i") if local.day == 1 else _("D j M, H:i")
     return date_format(local, form)
 
 

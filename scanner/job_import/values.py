@@ -14,6 +14,7 @@ from scanner.job_changes import COLUMNS
 from scanner.job_export import text_of
 from scanner.job_import.rows import REQUIRED
 from scanner.models import ExpectedBackupJob
+from scanner.models.schedule_words import in_words
 from scanner.pipeline.deposit import agent_identity
 from scanner.pipeline.text import clean_name, quote
 
@@ -63,7 +64,7 @@ def faults_of(job: ExpectedBackupJob, unread: Collection[str] = ()) -> list[Faul
             if column not in unread
         ]
     except ScheduleError as error:
-        return [("grace_minutes", str(error))]
+        return [("grace_minutes", in_words(error))]
     return []
 
 

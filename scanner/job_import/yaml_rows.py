@@ -24,6 +24,7 @@ _SCALARS = frozenset(
     ["!", *(f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp"))]
 )
 _LISTED = "notification_recipients"
+_AROUND = (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent)
 _STARTS = (yaml.MappingStartEvent, yaml.SequenceStartEvent)
 _ENDS = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
 
@@ -75,9 +76,7 @@ class _Reader:
                 if has_begun:
                     raise _not_yaml(_("expected a single document in the stream"), event)
                 has_begun = True
-            elif not isinstance(
-                event, (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent)
-            ):
+            elif not isinstance(event, _AROUND):
                 self._root(event)
             if self._table.is_closed:
                 return

@@ -5,12 +5,14 @@ from datetime import timedelta
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner import conf
 from scanner.cycle import time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.job import ExpectedBackupJob
+from scanner.models.schedule_words import in_words
 
 LAST_HOUR = 23
 LONGEST_WINDOW = 31 * 24 * 60
@@ -145,11 +147,14 @@ class Channel(models.Model):
         """Refuse what could not be followed, naming the field; the address is proven elsewhere."""
         problems: dict[str, str] = {}
         if self.reminder_hour is not None and self.reminder_hour > LAST_HOUR:
-            problems["reminder_hour"] = f"{self.reminder_hour}: expected 0 to {LAST_HOUR}."
+            problems["reminder_hour"] = gettext("%(found)d: expected 0 to %(most)d.") % {
+                "found": self.reminder_hour,
+                "most": LAST_HOUR,
+            }
         try:
             time_zone(self.zone_name)
         except ScheduleError as error:
-            problems["time_zone"] = str(error)
+            problems["time_zone"] = in_words(error)
         if problems:
             raise ValidationError(problems)
 
@@ -257,9 +262,9 @@ class MaintenanceWindow(models.Model):
                     _("Give a cron expression, or a start and an end: not both.")
                 )
             if not self.duration_minutes or self.duration_minutes > LONGEST_WINDOW:
-                problems["duration_minutes"] = (
-                    f"{self.duration_minutes}: expected 1 to {LONGEST_WINDOW} minutes."
-                )
+                problems["duration_minutes"] = gettext(
+                    "%(found)s: expected 1 to %(most)d minutes."
+                ) % {"found": self.duration_minutes, "most": LONGEST_WINDOW}
             problems |= self._unreadable()
         elif self.starts_at is None or self.ends_at is None:
             problems["starts_at"] = str(_("Give a start and an end, or a cron expression."))
@@ -273,11 +278,11 @@ class MaintenanceWindow(models.Model):
         try:
             time_zone(self.zone_name)
         except ScheduleError as error:
-            problems["time_zone"] = str(error)
+            problems["time_zone"] = in_words(error)
         try:
             timetable(self.cron, "UTC")
         except ScheduleError as error:
-            problems["cron"] = str(error)
+            problems["cron"] = in_words(error)
         return problems
 
     @property

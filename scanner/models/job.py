@@ -1,6 +1,6 @@
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from django.utils.translation import pgettext_lazy
 
 from scanner import conf
 from scanner.cycle import MAX_GRACE, Era, Schedule, time_zone, timetable
-from scanner.errors import ScheduleError
 from scanner.models.choices import Status
 from scanner.models.job_state import JobState
+from scanner.models.schedule_words import error_of
 from scanner.pipeline.deposit import Place, agent_identity, place_of
 from scanner.pipeline.findings import Expectation
 from scanner.pipeline.retention import Policy
@@ -192,21 +192,26 @@ class ExpectedBackupJob(JobState):
 
     def _problems(self) -> Iterator[tuple[str, str]]:
         """Give what is wrong with each field, empty where nothing is."""
-        yield "time_zone", _error_of(time_zone, self.zone_name)
-        yield "schedule", _error_of(timetable, self.schedule, "UTC")
+        yield "time_zone", error_of(time_zone, self.zone_name)
+        yield "schedule", error_of(timetable, self.schedule, "UTC")
         grace = self.grace_minutes
         most = MAX_GRACE // timedelta(minutes=1)
         if grace is not None and not 0 <= grace <= most:
-            yield "grace_minutes", f"{grace}: expected 0 to {most}, or nothing."
+            words = _("%(found)s: expected 0 to %(most)d, or nothing.")
+            yield "grace_minutes", words % {"found": grace, "most": most}
         if self.year is not None and not FIRST_YEAR <= self.year <= LAST_YEAR:
-            yield "year", f"{self.year}: expected {FIRST_YEAR} to {LAST_YEAR}, or nothing."
+            words = _("%(found)s: expected %(least)d to %(most)d, or nothing.")
+            years = {"found": self.year, "least": FIRST_YEAR, "most": LAST_YEAR}
+            yield "year", words % years
         if place_of(self.agent_id) is None:
-            yield "agent_id", f"{quote(self.agent_id)}: expected COMPANY_CITY_NEIGHBORHOOD."
+            words = _("%(found)s: expected COMPANY_CITY_NEIGHBORHOOD.")
+            yield "agent_id", words % {"found": quote(self.agent_id)}
         for address in filter(None, re.split(r"[,\s]+", self.notification_recipients)):
             try:
                 validate_email(address)
             except ValidationError:
-                yield "notification_recipients", f"{quote(address)} is not an e-mail address."
+                words = _("%(found)s is not an e-mail address.")
+                yield "notification_recipients", words % {"found": quote(address)}
 
     @property
     def place(self) -> Place:
@@ -249,11 +254,3 @@ class ExpectedBackupJob(JobState):
             for era in self.past_timetables
         )
         return Schedule((*past, Era(timetable(self.schedule, self.zone_name), None)), self.grace)
-
-
-def _error_of(read: Callable[..., object], *words: str) -> str:
-    try:
-        read(*words)
-    except ScheduleError as error:
-        return str(error)
-    return ""

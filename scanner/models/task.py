@@ -6,12 +6,14 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner import conf
 from scanner.cycle import time_zone, timetable
 from scanner.errors import ScheduleError
 from scanner.models.run import ScanRun
+from scanner.models.schedule_words import in_words
 
 LONGEST_INTERVAL = 31 * 24 * 60
 # The wait doubles with each retry, and has to end within what a date can be.
@@ -92,21 +94,24 @@ class ScheduledTask(models.Model):
         if self.cron and self.interval_minutes is not None:
             problems["cron"] = str(_("Give an interval or a cron expression, not both."))
         if self.interval_minutes is not None and not 1 <= self.interval_minutes <= LONGEST_INTERVAL:
-            problems["interval_minutes"] = (
-                f"{self.interval_minutes}: expected 1 to {LONGEST_INTERVAL} minutes, or nothing."
-            )
+            problems["interval_minutes"] = gettext(
+                "%(found)d: expected 1 to %(most)d minutes, or nothing."
+            ) % {"found": self.interval_minutes, "most": LONGEST_INTERVAL}
         for name, most in MOST.items():
             value = getattr(self, name)
             if value is not None and value > most:
-                problems[name] = f"{value}: expected at most {most}."
+                problems[name] = gettext("%(found)d: expected at most %(most)d.") % {
+                    "found": value,
+                    "most": most,
+                }
         try:
             time_zone(self.zone_name)
         except ScheduleError as error:
-            problems["time_zone"] = str(error)
+            problems["time_zone"] = in_words(error)
         try:
             timetable(self.cron, "UTC")
         except ScheduleError as error:
-            problems["cron"] = str(error)
+            problems["cron"] = in_words(error)
         if problems:
             raise ValidationError(problems)
 

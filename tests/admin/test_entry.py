@@ -1,5 +1,7 @@
 """What an entry tells of its dump and of what became of its copy."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test import Client
@@ -7,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.models import BackupEntry
 from tests.admin.fields import told
-from tests.admin.rows import LIST
+from tests.admin.rows import LIST, staff
 from tests.admin.test_history import html, make_entry, page_of
 from tests.admin.vault_rows import make_copy
 from tests.scanning import NOW, make_job
@@ -70,3 +72,24 @@ def test_the_list_looks_for_no_copies(admin_client: Client) -> None:
     with CaptureQueriesContext(connection) as captured:
         html(admin_client, LIST.format(BackupEntry))
     assert not any("scanner_vaultcopy" in query["sql"] for query in captured.captured_queries)
+
+
+def test_an_entry_leads_to_its_job_and_to_the_entries_around_it(client: Client) -> None:
+    job = make_job()
+    first, second = make_entry(job), make_entry(job)
+    make_entry(make_job("other"))
+    third = make_entry(job)
+    client.force_login(staff("view_backupentry", "view_expectedbackupjob"))
+    page = html(client, page_of(second))
+    way = page[page.index('class="bm-way"') :]
+    way = way[: way.index("</nav>")]
+    assert re.findall(r'href="([^"]*)"', way) == [page_of(one) for one in (job, first, third)]
+    assert 'rel="prev"' not in html(client, page_of(first))
+    assert 'rel="next"' not in html(client, page_of(third))
+
+
+def test_a_job_that_one_may_not_open_is_named_without_a_link(client: Client) -> None:
+    entry = make_entry(make_job())
+    client.force_login(staff("view_backupentry"))
+    page = html(client, page_of(entry))
+    assert f"<span>{entry.job}</span>" in page

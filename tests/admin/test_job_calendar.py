@@ -103,7 +103,7 @@ def test_a_day_leads_to_its_entry_and_says_so(admin_client: Client) -> None:
         'aria-label="2 March 2026: failed"><span>2</span>'
     ) in page
     assert page.count('<table class="bm-month">') == 12
-    assert '<th scope="col"><abbr title="Sunday">Sun</abbr></th>' in page
+    assert '<abbr title="Sunday">Su<span class="bm-rest">n</span></abbr>' in page
 
 
 def test_one_turns_to_other_years(admin_client: Client) -> None:

@@ -1,6 +1,7 @@
 """A real site for the journeys: a deposit tree, agents that deposit, scans that judged, people."""
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,10 @@ from tests.process import MANAGE, PATIENCE, environment
 from tests.scanning import make_job, run_scan
 
 HOUR = timedelta(hours=1)
-FAILED: dict[str, Any] = {"BACKUP": {"status": False}, "logs_summary": "mysqldump: the disk is full"}
+FAILED: dict[str, Any] = {
+    "BACKUP": {"status": False},
+    "logs_summary": "mysqldump: the disk is full",
+}
 
 
 class Ground:
@@ -74,11 +78,21 @@ def is_paused(job: ExpectedBackupJob) -> bool:
     return not job.is_active
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Return as soon as the condition holds; fail when it never does."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
 @contextmanager
 def scheduler(log: Path) -> Iterator[None]:
     """Have a scheduler of its own process work on the test's database for the block."""
     with log.open("wb") as written:
-        process = Popen([*MANAGE, "runapscheduler"], env=environment(), stdout=written, stderr=written)
+        process = Popen(
+            [*MANAGE, "runapscheduler"], env=environment(), stdout=written, stderr=written
+        )
     try:
         yield
     finally:

@@ -45,12 +45,17 @@ def write_jobs(count: int, company: str, **fields: Any) -> None:
 
 
 @pytest.fixture
-def board(come: Come) -> Page:
-    """Give the board of three companies: one good, one in trouble, one of many jobs."""
+def visitor(come: Come) -> Visitor:
+    """Give somebody who sees three companies: one good, one in trouble, one of many jobs."""
     write_jobs(2, "Acme")
     write_jobs(2, "Globex", status="MISSING", reason="no_report")
     write_jobs(30, "Initech")
-    visitor = come(User.objects.create_superuser("admin", password="secret"))
+    return come(User.objects.create_superuser("admin", password="secret"))
+
+
+@pytest.fixture
+def board(visitor: Visitor) -> Page:
+    """Give their board, when the matrix is there."""
     page = visitor.visit("admin:index")
     expect(job(page, "acme_000")).to_be_visible()
     return page
@@ -61,11 +66,15 @@ def grid(page: Page) -> Locator:
 
 
 def job(page: Page, name: str) -> Locator:
-    return grid(page).get_by_role("link", name=name, exact=True)
+    return page.get_by_role("link", name=name, exact=True)
 
 
 def group(page: Page, name: str) -> Locator:
-    return grid(page).get_by_role("button", name=name, exact=True)
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def row(page: Page, name: Locator) -> Locator:
+    return page.get_by_role("row").filter(has=name)
 
 
 def refresh(page: Page) -> None:
@@ -99,9 +108,10 @@ def test_it_shows_only_problems_and_remembers_it(board: Page) -> None:
 def test_groups_are_folded_with_the_worst_of_what_is_inside(board: Page) -> None:
     group(board, "Globex").click()
     expect(job(board, "globex_000")).to_have_count(0)
-    row = grid(board).get_by_role("row").filter(has=group(board, "Globex"))
-    expect(row).to_have_attribute("aria-expanded", "false")
-    expect(row.get_by_role("gridcell", name=re.compile("^Now, missing, problems: 2"))).to_be_visible()
+    globex = row(board, group(board, "Globex"))
+    expect(globex).to_have_attribute("aria-expanded", "false")
+    now = globex.get_by_role("gridcell", name=re.compile("^Now, missing, problems: 2"))
+    expect(now).to_be_visible()
     board.reload()
     expect(job(board, "acme_000")).to_be_visible()
     expect(job(board, "globex_000")).to_have_count(0)
@@ -131,9 +141,7 @@ def test_it_is_walked_through_by_the_keys_alone(board: Page) -> None:
     board.keyboard.press("ArrowRight")
     expect(board.locator(":focus")).to_have_attribute("aria-label", re.compile("^Now, good"))
     board.keyboard.press("Control+End")
-    expect(grid(board).get_by_role("row").filter(has=board.locator(":focus"))).to_contain_text(
-        "initech_029"
-    )
+    expect(row(board, board.locator(":focus"))).to_contain_text("initech_029")
     board.keyboard.press("Home")
     expect(job(board, "initech_029")).to_be_focused()
     board.keyboard.press("Enter")
@@ -154,17 +162,19 @@ def test_new_verdicts_move_nothing_and_take_no_focus(board: Page) -> None:
     failed = {"status": "CORRUPT", "reason": "hash_mismatch"}
     ExpectedBackupJob.objects.filter(database_name="initech_020").update(**failed)
     refresh(board)
-    row = grid(board).get_by_role("row").filter(has=target)
-    expect(row.get_by_role("gridcell", name=re.compile("^Now, corrupt"))).to_be_visible()
+    now = row(board, target).get_by_role("gridcell", name=re.compile("^Now, corrupt"))
+    expect(now).to_be_visible()
     expect(target).to_be_focused()
     assert board.evaluate(scrolls) == before
     assert board.evaluate("shifts") == []
 
 
-def test_a_server_that_is_away_is_told_and_comes_back(board: Page, come: Come) -> None:
+def test_a_server_that_is_away_is_told_of_and_comes_back(visitor: Visitor, board: Page) -> None:
     board.route("**/matrix.json*", lambda route: route.abort())
     board.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(board.get_by_text("The server does not answer")).to_be_visible()
     board.unroute("**/matrix.json*")
     refresh(board)
     expect(board.get_by_text("The server does not answer")).to_have_count(0)
+    assert all("ERR_FAILED" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()

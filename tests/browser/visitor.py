@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 
 WIDE, NARROW, HUGE = 1400, 360, 2560
 HEIGHT = 900
+REFUSAL, SERVER_ERROR = 400, 500
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
     console.error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`);
@@ -78,7 +79,9 @@ class Visitor:
         page.on("response", self._read)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # How a page answers is for `_read`: a form that is refused has its own status.
+        is_of_response = "the server responded with a status of" in message.text
+        if message.type in ("error", "warning") and not is_of_response:
             where = message.location.get("url", "")
             self.complaints.append(f"{message.page and message.page.url}: {message.text} ({where})")
 
@@ -88,5 +91,6 @@ class Visitor:
             self.complaints.append(f"asked another host: {request.url}")
 
     def _read(self, response: Response) -> None:
-        if response.status >= 500:
+        limit = SERVER_ERROR if response.request.is_navigation_request() else REFUSAL
+        if response.status >= limit:
             self.complaints.append(f"{response.url}: {response.status}")

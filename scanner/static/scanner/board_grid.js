@@ -7,6 +7,7 @@
     const ROW = 1.75; // rem
     const BEYOND = 8; // rows above and below those in sight
     const DENSE = 45; // days
+    const SETTLED = 150; // ms after which nothing moves any more
 
     board.Grid = class {
         constructor(root, { toggle }) {
@@ -104,42 +105,48 @@
         }
 
         render() {
+            const wanted = this.inSight();
+            const hadFocus = this.holdsFocus();
+            const spare = this.release(new Set(wanted.map((line) => line.id)));
+            for (const line of wanted) this.draw(line, spare);
+            for (const row of [...spare.true, ...spare.false]) row.remove();
+            this.reach();
+            if (hadFocus && !this.holdsFocus()) this.target()?.focus({ preventScroll: true });
+            this.retip();
+            clearTimeout(this.settling);
+            this.settling = setTimeout(() => this.order(wanted), SETTLED);
+        }
+
+        // Give the lines to draw: those in sight, some beyond, and the one with the focus.
+        inSight() {
             const { scrollTop, clientHeight } = this.root;
             const first = Math.max(0, Math.floor(scrollTop / this.height) - BEYOND);
             const end = Math.ceil((scrollTop + clientHeight) / this.height) + BEYOND;
             const wanted = this.lines.slice(first, end);
-            const active = this.lines[this.at.get(this.active.id)];
-            const isKept = active && (this.holdsFocus() || !wanted.length);
-            if (isKept && !wanted.includes(active)) {
-                if (this.at.get(active.id) < first) wanted.unshift(active);
-                else wanted.push(active);
-            }
-            const hadFocus = this.holdsFocus();
-            this.drop(new Set(wanted.map((line) => line.id)));
-            for (const line of wanted) this.draw(line);
-            this.order(wanted);
-            this.reach();
-            if (hadFocus && !this.holdsFocus()) this.target()?.focus({ preventScroll: true });
-            if (this.tip.cell && !this.tip.cell.isConnected) this.retip();
-            else if (this.tip.cell) this.tip.place();
+            const active = this.holdsFocus() && this.lines[this.at.get(this.active.id)];
+            if (!active || wanted.includes(active)) return wanted;
+            return this.at.get(active.id) < first ? [active, ...wanted] : [...wanted, active];
         }
 
-        drop(kept) {
+        // Let go of the rows of other lines; give them to be used again, those of groups apart.
+        release(kept) {
+            const spare = { true: [], false: [] };
             for (const [id, { row }] of this.rows) {
                 if (kept.has(id)) continue;
-                row.remove();
                 this.rows.delete(id);
+                if (row.contains(document.activeElement)) row.remove();
+                else spare[row.classList.contains("bm-group")].push(row);
             }
+            return spare;
         }
 
-        draw(line) {
+        draw(line, spare) {
             const looks = board.looksOf(line, this.words.days.at(-1));
             let known = this.rows.get(line.id);
             if (!known) {
-                known = { row: document.createElement("div"), looks: "" };
-                known.row.className = "bm-row";
-                known.row.setAttribute("role", "row");
-                known.row.dataset.id = line.id;
+                const row = spare[board.isGroup(line)].pop() ?? this.newRow();
+                row.dataset.id = line.id;
+                known = { row, looks: "" };
                 this.rows.set(line.id, known);
             }
             if (known.looks !== looks) {
@@ -151,14 +158,23 @@
             known.row.style.transform = `translateY(${at * this.height}px)`;
         }
 
-        // Have the rows stand in the order of the lines; the one with the focus is never moved.
+        newRow() {
+            const row = document.createElement("div");
+            row.className = "bm-row";
+            row.setAttribute("role", "row");
+            this.body.append(row);
+            return row;
+        }
+
+        // Have the rows stand in the order of the lines, for those who do not see where they are: once
+        // nothing moves any more, for it costs. The one with the focus is never moved.
         order(wanted) {
             let next = null;
             for (const line of wanted.toReversed()) {
-                const { row } = this.rows.get(line.id);
-                if (row.parentNode !== this.body || (row.nextSibling !== next && !row.contains(document.activeElement))) {
-                    this.body.insertBefore(row, next);
-                }
+                const row = this.rows.get(line.id)?.row;
+                if (!row) continue;
+                const isHeld = row.contains(document.activeElement);
+                if (row.nextSibling !== next && !isHeld) this.body.insertBefore(row, next);
                 next = row;
             }
         }
@@ -187,10 +203,10 @@
             return line ? board.tellCell(this.words, line, Number(cell.dataset.column)) : null;
         }
 
-        // The cell under the tool-tip was made anew: it stays, at the new one.
+        // Have the tool-tip stay at its cell, which may have moved or been made anew.
         retip() {
-            const id = this.tip.cell.closest("[data-id]")?.dataset.id;
-            const cell = this.rows.get(id)?.row.children[Number(this.tip.cell.dataset.column)];
+            if (!this.tip.cell) return;
+            const cell = this.rows.get(this.tip.id)?.row.children[this.tip.column];
             if (cell) this.tip.show(cell);
             else this.tip.hide();
         }

@@ -80,6 +80,8 @@
                 : [line.entries, line.deadline],
         ]);
 
+    // Make a row show a line. What it has of another line of the same kind is changed where it differs
+    // and else left: that is what makes scrolling cheap.
     board.fillRow = (row, line, words) => {
         const count = board.FIRST_DAY + line.letters.length;
         row.setAttribute("aria-level", line.level);
@@ -87,13 +89,17 @@
         row.classList.toggle("bm-group", board.isGroup(line));
         row.classList.toggle("bm-standing", Boolean(line.standing));
         if (board.isGroup(line)) row.setAttribute("aria-expanded", String(!line.isFolded));
-        const cells = [nameCell(line, words)];
-        for (let column = board.NOW; column < count; column++) cells.push(cell(line, column, words));
-        cells.forEach((one, column) => {
-            one.setAttribute("aria-colindex", column + 1);
-            one.dataset.column = column;
-        });
-        row.replaceChildren(...cells);
+        const isAlike = row.children.length === count;
+        if (!isAlike) row.replaceChildren();
+        for (let column = board.NAME; column < count; column++) {
+            const made = row.children[column];
+            if (isAlike && column !== board.NAME && changeCell(made, line, column, words)) continue;
+            const fresh = column === board.NAME ? nameCell(line, words) : cell(line, column, words);
+            fresh.setAttribute("aria-colindex", column + 1);
+            fresh.dataset.column = column;
+            if (isAlike) made.replaceWith(fresh);
+            else row.append(fresh);
+        }
     };
 
     // Give what takes the focus in a cell: its link or button, else the cell itself.
@@ -129,33 +135,53 @@
     }
 
     function cell(line, column, words) {
-        const made = element("div", "bm-cell");
+        const opens = Boolean(entryOf(line, column) && words.open);
+        const made = element("div", column === board.NOW ? "bm-cell bm-now" : "bm-cell");
         made.setAttribute("role", "gridcell");
-        const day = column - board.FIRST_DAY;
-        const isNow = column === board.NOW;
-        const letter = isNow ? line.now : line.letters[day];
-        const entry = isNow ? null : line.entries?.[day];
-        const opens = Boolean(entry && words.open);
         const mark = element(opens ? "a" : "span", "bm-mark");
-        mark.dataset.mark = (isNow && line.standing) || (MARKS[letter] ?? letter);
-        const named = opens ? mark : made;
-        if (opens) mark.href = words.open.entry.replace("KEY", entry);
-        else mark.setAttribute("aria-hidden", "true");
-        named.setAttribute("aria-label", board.tellCell(words, line, column).join(", "));
-        named.tabIndex = -1;
-        if (isNow) made.classList.add("bm-now");
-        if (board.isProblem(letter) && !(isNow && line.standing)) made.dataset.tint = letter;
+        if (!opens) mark.setAttribute("aria-hidden", "true");
+        (opens ? mark : made).tabIndex = -1;
         made.append(mark);
-        const count = isNow ? line.problemCount : line.counts?.[day];
-        if (count) made.append(countOf(count, words));
+        changeCell(made, line, column, words);
         return made;
     }
 
-    function countOf(count, words) {
-        const most = `${words.number(MOST_COUNTED)}+`;
-        const made = element("span", "bm-count", count > MOST_COUNTED ? most : words.number(count));
-        made.setAttribute("aria-hidden", "true");
-        return made;
+    // Make a cell show a day of a line; give false where it takes another one, for its link.
+    function changeCell(made, line, column, words) {
+        const entry = entryOf(line, column);
+        const mark = made.firstElementChild;
+        if ((mark.localName === "a") !== Boolean(entry && words.open)) return false;
+        const isNow = column === board.NOW;
+        const letter = isNow ? line.now : line.letters[column - board.FIRST_DAY];
+        const standing = isNow && line.standing;
+        set(mark, "data-mark", standing || (MARKS[letter] ?? letter));
+        set(made, "data-tint", board.isProblem(letter) && !standing ? letter : null);
+        if (mark.localName === "a") mark.setAttribute("href", words.open.entry.replace("KEY", entry));
+        const named = mark.localName === "a" ? mark : made;
+        named.setAttribute("aria-label", board.tellCell(words, line, column).join(", "));
+        changeCount(made, isNow ? line.problemCount : line.counts?.[column - board.FIRST_DAY], words);
+        return true;
+    }
+
+    const entryOf = (line, column) => line.entries?.[column - board.FIRST_DAY] ?? null;
+
+    function set(made, name, value) {
+        if (made.getAttribute(name) === value) return;
+        if (value === null) made.removeAttribute(name);
+        else made.setAttribute(name, value);
+    }
+
+    function changeCount(made, count, words) {
+        let found = made.children[1];
+        if (Boolean(found) !== Boolean(count)) {
+            made.classList.toggle("bm-counted", Boolean(count));
+            if (!count) return found.remove();
+            found = element("span", "bm-count");
+            found.setAttribute("aria-hidden", "true");
+            made.append(found);
+        }
+        const text = count > MOST_COUNTED ? `${words.number(MOST_COUNTED)}+` : words.number(count);
+        if (found && found.textContent !== text) found.textContent = text;
     }
 
     // Give the row of the headings: a number for each day, a month where one begins.

@@ -41,6 +41,8 @@
             if (!lines) return this.hide();
             clearTimeout(this.leaving);
             this.cell = cell;
+            this.id = cell.closest("[data-id]").dataset.id;
+            this.column = Number(cell.dataset.column);
             this.box.replaceChildren(
                 ...lines.map((text, at) => {
                     const line = document.createElement(at ? "div" : "strong");

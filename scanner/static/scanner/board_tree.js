@@ -35,7 +35,7 @@
     };
 
     function group(tree, path, name, parent) {
-        const id = path.map(encodeURIComponent).join("/");
+        const id = path.map((one) => one.replace(/[%/]/g, encodeURIComponent)).join("/");
         let found = tree.groups.get(id);
         if (!found) {
             found = { id, name, parent, level: path.length, children: [], hasProblem: false };

@@ -21,6 +21,7 @@
         });
         for (const cell of document.querySelectorAll("[data-from]")) {
             const { from, to } = cell.dataset;
+            cell.dataset.label = zone;
             cell.textContent = form.formatRange(new Date(from), new Date(to));
             cell.hidden = false;
         }

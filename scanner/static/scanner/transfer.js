@@ -1,4 +1,5 @@
 // A box that ticks all others of a form; without a script it is not there, and each is ticked by hand.
+// And unfold leaves our choice of a file alone: it would look for a text beside it, which is not there.
 "use strict";
 
 (() => {
@@ -17,5 +18,6 @@
         look();
     }
 
+    for (const file of document.querySelectorAll("input[type=file]")) file.hasChangeListener = true;
     for (const all of document.querySelectorAll("input[data-all]")) serve(all);
 })();
