@@ -64,6 +64,10 @@ format: $(VENV)/.dev  ## put the code into the one style
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+.PHONY: screenshots
+screenshots: $(VENV)/.dev  ## the pictures of the README, from the demo (needs chromium)
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: lock
 lock:  ## pin the newest versions that pyproject.toml allows (needs uv)
 	$(LOCK) -o requirements.lock

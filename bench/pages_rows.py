@@ -28,7 +28,7 @@ def fill(jobs: int, entries: int) -> None:
     """Write so many jobs, and entries of all of them, one a day up to now."""
     now = timezone.now().replace(minute=30, second=0, microsecond=0)
     chance = random.Random(0)  # noqa: S311 - the same fleet in each run
-    User.objects.create_superuser("admin", password="only for a benchmark")
+    User.objects.create_superuser("admin", password="only for a benchmark")  # noqa: S106
     run = ScanRun.objects.create(
         trigger="schedule", outcome="complete", started_at=now, finished_at=now
     )

@@ -14,7 +14,6 @@ short word for it ("at the minutes 0, 7 and 9 of the hours 1-3 and 5"). In this 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import cast
 
 from cronsim import CronSim
 from django.utils.dates import MONTHS, WEEKDAYS
@@ -132,8 +131,8 @@ class _Times:
 
 def _days(cron: CronSim, *, in_some_months: bool) -> str:
     """Say on which days; empty where it is every day."""
-    of_month = cast(set[int], cron.days)
-    of_week = cast("set[int | tuple[int, int]]", cron.weekdays)
+    of_month = set(cron.days)
+    of_week = cron.weekdays
     plain = {_weekday(day) for day in of_week if isinstance(day, int)}
     nth = {(place, _weekday(day)) for day, place in (d for d in of_week if isinstance(d, tuple))}
     any_of_month = of_month >= _EVERY_DAY_OF_THE_MONTH

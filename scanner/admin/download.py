@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -27,11 +28,24 @@ def ending_label(download: Download) -> SafeString:
 
 def sent(download: Download) -> SafeString:
     """Give how much was sent, of how much that was asked for."""
-    return format_html(
-        gettext("{sent} of {asked}"),
-        sent=shown.size(download.bytes_sent),
-        asked=shown.size(download.bytes_asked),
-    )
+    amounts = {
+        "sent": filesizeformat(download.bytes_sent),
+        "asked": filesizeformat(download.bytes_asked),
+    }
+    words = gettext("%(sent)s of %(asked)s") % amounts
+    return format_html('<span class="whitespace-nowrap">{}</span>', words)
+
+
+def who(download: Download) -> SafeString:
+    """Give who it was."""
+    return format_html('<span class="bm-who">{}</span>', download.downloaded_by)
+
+
+def whence(download: Download) -> SafeString:
+    """Give from where it was; nothing where nobody knows it."""
+    if not download.address:
+        return shown.NOTHING
+    return format_html('<code class="whitespace-nowrap">{}</code>', download.address)
 
 
 def table(downloads: Iterable[Download]) -> dict[str, Any]:
@@ -41,8 +55,8 @@ def table(downloads: Iterable[Download]) -> dict[str, Any]:
         "rows": [
             [
                 shown.link_to(Download, one.pk, shown.moment(one.started_at)),
-                shown.prose(one.downloaded_by),
-                shown.prose(one.address),
+                who(one),
+                whence(one),
                 sent(one),
                 ending_label(one),
             ]
@@ -58,22 +72,22 @@ class DownloadAdmin(ReadOnlyPage[Download]):
     empty_words = _(
         "Nobody has downloaded a copy yet. The page of each copy in the vault offers it."
     )
-    list_display = ("began", "who", "whence", "its_job", "file", "its_bytes", "ending")
+    list_display = ("began", "somebody", "its_address", "its_job", "file", "its_bytes", "ending")
     list_filter = (StartedDayFilter,)
     list_select_related = ("copy__job",)
     search_fields = ("downloaded_by", "address", "copy__path")
     search_help_text = _("Search by who, from where, or a part of the path")
     ordering = ("-pk",)
     fieldsets = (
-        (None, {"fields": (("who", "whence"), "its_copy")}),
+        (None, {"fields": (("somebody", "its_address"), "its_copy")}),
         (None, {"fields": (("began", "ended", "ending"), ("from_byte", "its_bytes"), "failure")}),
     )
 
     began = column(Download, "started_at", shown.moment)
     ended = column(Download, "finished_at", shown.moment)
     ending = computed(_("outcome"), ending_label)
-    who = column(Download, "downloaded_by", shown.prose)
-    whence = column(Download, "address", shown.prose)
+    somebody = computed(shown.name_of(Download, "downloaded_by"), who)
+    its_address = computed(shown.name_of(Download, "address"), whence)
     its_bytes = computed(_("sent"), sent)
     from_byte = column(Download, "first_byte", shown.number)
     failure = column(Download, "error", shown.prose)

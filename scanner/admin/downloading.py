@@ -16,6 +16,7 @@ from django.http import (
     HttpResponseNotAllowed,
     StreamingHttpResponse,
 )
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -58,11 +59,13 @@ def link(copy: VaultCopy) -> SafeString:
     """Give the link that downloads a copy; nothing where there is no file any more."""
     if copy.state not in (_WHOLE, _DAMAGED):
         return shown.NOTHING
+    words = gettext("Download %(file)s") % {"file": name_of(copy)}
     return format_html(
-        '<a class="text-link" href="{}" aria-label="{}">{}</a>',
+        '<a class="text-link" href="{}" title="{}" aria-label="{}">'
+        '<span class="material-symbols-outlined" aria-hidden="true">download</span></a>',
         address(copy),
-        gettext("Download %(file)s") % {"file": name_of(copy)},
-        gettext("Download"),
+        words,
+        words,
     )
 
 
@@ -88,7 +91,10 @@ class Downloading(ReadOnlyPage[VaultCopy]):
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         """Give the columns, with the way to the file for those who may take it."""
         columns = tuple(super().get_list_display(request))
-        return (*columns, self._download_column()) if may_download(request) else columns
+        if not may_download(request):
+            return columns
+        at = columns.index("its_bytes") + 1
+        return (*columns[:at], self._download_column(), *columns[at:])
 
     def _download_column(self) -> Callable[[VaultCopy], SafeString]:
         @admin.display(description=_("download"))
@@ -103,7 +109,7 @@ class Downloading(ReadOnlyPage[VaultCopy]):
             return None
         return {
             "url": address(copy),
-            "size": shown.size(copy.size),
+            "size": filesizeformat(copy.size),
             "name": name_of(copy),
             "sha256": copy.sha256,
         }

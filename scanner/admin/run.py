@@ -28,7 +28,8 @@ def _begun_by(run: ScanRun) -> SafeString:
     if not asked:
         return format_html("{}", run.get_trigger_display())
     words = gettext("asked for by %(name)s")
-    return shown.prose(words % {"name": asked[0].requested_by or gettext("somebody")})
+    told = words % {"name": asked[0].requested_by or gettext("somebody")}
+    return format_html('<span class="bm-who">{}</span>', told)
 
 
 def _judged(run: ScanRun) -> str:

@@ -46,38 +46,27 @@ _WAITS: Mapping[Stage, tuple[Words, Words]] = {
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A headline, what there is to say beside it, and how many of how many are done.
+    """A headline, what there is to say beside it, and how far the bar has come: done, of all.
 
-    `total` is None while nobody knows how much there is to do.
+    `bar` is None while something goes on of which nobody knows how much there is to do.
     """
 
     headline: str
     explanation: str
-    done: int = 0
-    total: int | None = None
-
-    @property
-    def counted(self) -> str:
-        """How far it has come, in words; nothing where there is nothing to count."""
-        if not self.total:
-            return ""
-        words = ngettext(
-            "%(done)s of %(total)s backup judged",
-            "%(done)s of %(total)s backups judged",
-            self.total,
-        )
-        return words % {"done": shown.digits(self.done), "total": shown.digits(self.total)}
+    bar: tuple[int, int] | None = (0, 1)
+    counted: str = ""
 
 
 def as_data(progress: Progress, may_see: MaySee, *, now: datetime) -> dict[str, Any]:
     """Give what the page shows, and what it asks for again while the scan goes on."""
     told = tell(progress, may_see, now=now)
+    done, total = told.bar or (None, None)
     return {
         "is_over": progress.is_over,
         "headline": told.headline,
         "explanation": told.explanation,
-        "done": told.done,
-        "total": told.total,
+        "done": done,
+        "total": total,
         "counted": told.counted,
         "results": render_to_string(
             "scanner/admin/scan_results.html", {"results": _results(progress, may_see)}
@@ -103,13 +92,14 @@ def tell(progress: Progress, may_see: MaySee, *, now: datetime) -> Told:
 def _running(progress: Progress, now: datetime) -> Told:
     scan = progress.scan
     if scan is None:
-        return Told(_("The scan begins"), "")
+        return Told(_("The scan begins"), "", None)
     since = _("It has been going on for %(time)s.") % {
         "time": shown.span((now - scan.started_at).total_seconds())
     }
     if not scan.claims_total:
-        return Told(_("The reports are read"), since)
-    return Told(_("The backups are verified"), since, scan.claims_done, scan.claims_total)
+        return Told(_("The reports are read"), since, None)
+    bar = scan.claims_done, scan.claims_total
+    return Told(_("The backups are verified"), since, bar, _counted(scan))
 
 
 def _over(progress: Progress, may_see: MaySee) -> Told:
@@ -125,7 +115,7 @@ def _over(progress: Progress, may_see: MaySee) -> Told:
         return Told(_("The scan was interrupted"), words)
     if scan is None or run.outcome != TaskRun.Outcome.OK.value:
         return Told(_("The scan failed"), _why(progress, may_see))
-    done = scan.claims_done, scan.claims_total or None
+    bar = (scan.claims_done, scan.claims_total) if scan.claims_total else (1, 1)
     if scan.findings:
         count = len(scan.findings)
         words = ngettext(
@@ -134,8 +124,20 @@ def _over(progress: Progress, may_see: MaySee) -> Told:
             count,
         )
         told = words % {"count": count, "verdicts": _verdicts(progress)}
-        return Told(_("The scan is incomplete"), told, *done)
-    return Told(_("The scan is complete"), _verdicts(progress), *done)
+        return Told(_("The scan is incomplete"), told, bar, _counted(scan))
+    return Told(_("The scan is complete"), _verdicts(progress), bar, _counted(scan))
+
+
+def _counted(scan: ScanRun) -> str:
+    if not scan.claims_total:
+        return ""
+    words = ngettext(
+        "%(done)s of %(total)s backup judged",
+        "%(done)s of %(total)s backups judged",
+        scan.claims_total,
+    )
+    done, total = shown.digits(scan.claims_done), shown.digits(scan.claims_total)
+    return words % {"done": done, "total": total}
 
 
 def _verdicts(progress: Progress) -> str:

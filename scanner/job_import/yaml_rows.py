@@ -96,10 +96,10 @@ class _Reader:
             yield event
 
     def _root(self, event: Any) -> None:
+        line = event.start_mark.line + 1
         if not isinstance(event, yaml.MappingStartEvent):
             self._items(event)
             return
-        line = event.start_mark.line + 1
         keys: set[str | None] = set()
         for child in self._some_children():
             key = self._value(child).text

@@ -35,7 +35,7 @@ def fill_days(apps, _editor):
 
 def _days(entries, zone):
     newest = {(entry.report_id, entry.report_id is None and entry.pk): entry for entry in entries}
-    counted = list(newest.values())
+    counted = sorted(newest.values(), key=lambda entry: entry.pk)
     came = {entry.cycle_due for entry in counted if entry.reason != "no_report"}
     days = {}
     for entry in counted:
@@ -48,7 +48,7 @@ def _days(entries, zone):
             letter = "W"
         if day not in days or RANK.index(letter) >= RANK.index(days[day][1]):
             days[day] = [day, letter, entry.pk]
-    return [days[day] for day in sorted(days)][-KEPT:]
+    return [days[day] for day in sorted(days) if day > max(days) - KEPT]
 
 
 def mark_what_awaits_adoption(apps, _editor):

@@ -214,9 +214,7 @@ def test_whoever_may_only_look_has_no_button(client: Client) -> None:
 
 
 def test_an_acknowledgement_that_has_run_out_is_none(admin_client: Client) -> None:
-    one = incident(
-        "mine", acknowledged_at=NOW, acknowledged_by="somebody", acknowledged_until=NOW
-    )
+    one = incident("mine", acknowledged_at=NOW, acknowledged_by="somebody", acknowledged_until=NOW)
     page = html(admin_client, URL)
     assert reverse("admin:scanner_incident_acknowledge", args=[one.pk]) in page
     assert "acknowledged by" not in page

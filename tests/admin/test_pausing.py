@@ -163,7 +163,6 @@ def test_the_ends_on_offer_are_still_to_come_and_are_taken(admin_client: Client)
 
 def test_an_end_is_read_in_the_zone_of_the_pages(admin_client: Client, settings: Settings) -> None:
     settings.TIME_ZONE = "Africa/Douala"
-    timezone.get_default_timezone.cache_clear()
     job = make_job()
     assert "(Africa/Douala)" in html(admin_client, page_of(job, "pause"))
     tomorrow = (timezone.now() + DAY).replace(hour=12, minute=0, second=0, microsecond=0)

@@ -344,7 +344,7 @@ def test_while_it_goes_on_it_is_told_how_far_it_has_come(asker: Client) -> None:
     scan = make_scan()
     TaskRun.objects.filter(pk=run.pk).update(scan_run=scan)
     found = data(asker, request)
-    assert (found["headline"], found["total"]) == ("The reports are read", None)
+    assert (found["headline"], found["done"]) == ("The reports are read", None)
     assert re.match(r"It has been going on for [\d.]+ s\.", found["explanation"])
     ScanRun.objects.update(claims_total=1200, claims_done=300)
     add_entries(scan, make_job(), "SUCCESS", "SUCCESS", "CORRUPT")

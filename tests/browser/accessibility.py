@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 GRAVE = ("serious", "critical")
+OF_COLOURS = ("color-contrast", "link-in-text-block")
 
 
 @cache
@@ -14,10 +15,13 @@ def _axe() -> str:
     return files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
-def grave_findings(page: Page) -> list[str]:
+def grave_findings(page: Page, *, only_colours: bool = False) -> list[str]:
     """Give each serious or critical finding: the rule, and where it is broken and why."""
+    options: dict[str, Any] = {"resultTypes": ["violations"], "preload": False}
+    if only_colours:
+        options["runOnly"] = {"type": "rule", "values": OF_COLOURS}
     page.evaluate(_axe())
-    found: dict[str, Any] = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    found: dict[str, Any] = page.evaluate("options => axe.run(document, options)", options)
     return [
         f"{rule['impact']} {rule['id']}: {' '.join(node['target'])}: {node['failureSummary']}"
         for rule in found["violations"]

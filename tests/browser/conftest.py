@@ -3,52 +3,32 @@
 pytest may load this file before Django is set up, so that models are imported inside functions.
 """
 
-import shutil
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
+from tests.browser.chromium import ChromiumAbsent, chromium
+
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
     from playwright.sync_api import Browser
 
-    from tests.browser.visitor import Visitor
+    from tests.browser.visitor import Come, Visitor
 
-# It may speak to the server of the test, and to nobody else.
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """Give a Chromium that lives as long as the tests of a module.
-
-    No longer, because Playwright keeps an event loop running in this thread: Django then wants no
-    statement, and other tests may want a loop of their own.
-    """
-    pytest.importorskip("playwright", reason="Playwright is not installed")
-    program = shutil.which("chromium") or "/usr/bin/chromium"
-    if not Path(program).exists():
-        pytest.skip("Chromium is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS])
-        yield browser
-        browser.close()
+    """Give a Chromium that lives as long as the tests of a module: others may want a loop."""
+    try:
+        with chromium() as browser:
+            yield browser
+    except ChromiumAbsent as absent:
+        pytest.skip(str(absent))
 
 
 @pytest.fixture
@@ -65,7 +45,7 @@ def site(transactional_db: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def come(browser: "Browser", site: str) -> "Iterator[Callable[..., Visitor]]":
+def come(browser: "Browser", site: str) -> "Iterator[Come]":
     """Give a function that has somebody come to the site, each with a browser's profile of its own.
 
     What is amiss on the pages they saw fails the test at its end.
@@ -74,7 +54,7 @@ def come(browser: "Browser", site: str) -> "Iterator[Callable[..., Visitor]]":
 
     visitors: list[Visitor] = []
 
-    def come(user: object = None, **options: object) -> Visitor:
+    def come(user: "User | None" = None, **options: Any) -> "Visitor":
         visitors.append(Visitor(browser, site, user, **options))
         return visitors[-1]
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from axes.models import AccessAttempt
 from django.utils import timezone
 
 from scanner.models import (
@@ -19,6 +20,7 @@ from tests import schedule_rows
 from tests.admin import rows
 
 DAYS = 30
+IN_TROUBLE = "sales_3"
 LETTERS = "SUWS?MFC"
 STATES: tuple[dict[str, Any], ...] = (
     {"status": "SUCCESS"},
@@ -50,7 +52,10 @@ def settle() -> None:
         Download(copy=copy, downloaded_by="marie", started_at=now, bytes_asked=3, bytes_sent=3)
         for copy in VaultCopy.objects.all()
     )
-    WallPass.objects.create(name="The corridor", token_sha256="0" * 64, created_at=now)
+    AccessAttempt.objects.create(
+        username="olivia", ip_address="192.0.2.7", failures_since_start=5, path_info="/admin/login/"
+    )
+    WallPass.objects.create(name="The corridor", token_sha256="f" * 64, created_at=now)
 
 
 def _write_jobs(now: datetime) -> list[ExpectedBackupJob]:

@@ -1,7 +1,6 @@
 """The matrix of the board under somebody's hands: found, folded, remembered, kept still."""
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
 from scanner.models import ExpectedBackupJob
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Come, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-Come = Callable[..., Visitor]
 
 WATCH_SHIFTS = """
 window.shifts = [];

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,12 +12,10 @@ from playwright.sync_api import Locator, Page, expect
 
 from scanner.models import Download, ExpectedBackupJob, VaultCopy
 from tests.browser.ground import Ground, is_paused, person, scheduler, until
-from tests.browser.visitor import Visitor
+from tests.browser.visitor import Come
 from tests.schedule_rows import make_task
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-Come = Callable[..., Visitor]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Somebody who looks at the site through a browser, and notes what the browser complains about."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -7,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
 WIDE, NARROW, HUGE = 1400, 360, 2560
 HEIGHT = 900
@@ -57,6 +58,18 @@ class Visitor:
         assert urlsplit(self.page.url).path == path, f"{path} led to {self.page.url}"
         return self.page
 
+    def open(self, path: str, status: int = 200) -> None:
+        """Open an address that answers so, and wait until it shows what it has."""
+        response = self.page.goto(path)
+        # None where the address differs from the one before in its fragment alone.
+        assert response is None or response.status == status, f"{path}: {response.status}"
+        expect(self.page.locator("html[x-cloak]")).to_have_count(0)
+        expect(self.page.locator("[aria-busy=true]")).to_have_count(0)
+
+    def show_in(self, scheme: Any) -> None:
+        """Have what is opened from now on be light or dark."""
+        self.page.emulate_media(color_scheme=scheme)
+
     def status_of(self, name: str, *arguments: object) -> int:
         """Give how the server answers this visitor, without showing it."""
         return self.page.request.get(reverse(name, args=arguments), max_redirects=0).status
@@ -94,3 +107,7 @@ class Visitor:
         limit = SERVER_ERROR if response.request.is_navigation_request() else REFUSAL
         if response.status >= limit:
             self.complaints.append(f"{response.url}: {response.status}")
+
+
+Come = Callable[..., Visitor]
+"""Has somebody come to the site: as a user, or as nobody, with a Visitor's options."""

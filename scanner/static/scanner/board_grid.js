@@ -7,7 +7,7 @@
     const ROW = 1.75; // rem
     const BEYOND = 8; // rows above and below those in sight
     const DENSE = 45; // days
-    const SETTLED = 150; // ms after which nothing moves any more
+    const SETTLED = 500; // ms after which nothing moves any more
 
     board.Grid = class {
         constructor(root, { toggle }) {

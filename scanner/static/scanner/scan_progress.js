@@ -19,9 +19,8 @@
         put("scan-counted", data.counted);
         const bar = document.getElementById("scan-bar");
         bar.max = data.total ?? 1;
-        if (data.total !== null) bar.value = data.done;
-        else if (data.is_over) bar.value = 1;
-        else bar.removeAttribute("value");
+        if (data.done === null) bar.removeAttribute("value");
+        else bar.value = data.done;
         // What somebody is about to follow is not taken away from under them, unless it is the last.
         const isHeld = results.contains(document.activeElement) && !data.is_over;
         if (data.results !== shownResults && !isHeld) {
