@@ -279,10 +279,8 @@ def _runs(numbers: Sequence[int]) -> list[list[int]]:
             runs[-1].append(number)
         else:
             runs.append([number])
-    parted: list[list[int]] = []
-    for run in runs:
-        parted += [run] if len(run) >= _FEWEST_OF_A_RUN else [[number] for number in run]
-    return parted
+    long = _FEWEST_OF_A_RUN
+    return [part for run in runs for part in ([run] if len(run) >= long else [[n] for n in run])]
 
 
 def _is_run(numbers: Sequence[int]) -> bool:

@@ -238,6 +238,7 @@ def test_cookies_are_for_https_only_where_the_site_is(
     values = evaluate(SITE_URL=site)
     assert values["SESSION_COOKIE_SECURE"] is secure
     assert values["CSRF_COOKIE_SECURE"] is secure
+    assert values["LANGUAGE_COOKIE_SECURE"] is secure
     assert values["CSRF_TRUSTED_ORIGINS"] == (["https://b.example.com"] if secure else [])
 
 
