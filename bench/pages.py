@@ -170,8 +170,8 @@ def _our_pages() -> Mapping[str, str]:
     )
     return {
         "board": reverse("admin:index"),
-        "matrix, 30 days": reverse("matrix") + "?days=30",
-        "matrix, 90 days": reverse("matrix") + "?days=90",
+        "matrix, 30 days": reverse("board:matrix") + "?days=30",
+        "matrix, 90 days": reverse("board:matrix") + "?days=90",
         "job list": reverse(f"{jobs}_changelist"),
         "job list, failed": reverse(f"{jobs}_changelist") + "?status__exact=FAILED",
         "entry list": reverse(f"{entries}_changelist"),

@@ -199,7 +199,7 @@
                 const month = element("span", "bm-month", isFirst ? words.months.format(date) : "");
                 // Where days are narrow, each Monday's number is enough to find a date.
                 const isSaid = !isDense || date.getUTCDay() === 1 || at === last;
-                const number = element("span", "", isSaid ? String(date.getUTCDate()) : "");
+                const number = element("span", isSaid ? "" : "bm-unseen", String(date.getUTCDate()));
                 made.append(month, number);
                 made.classList.toggle("bm-today", at === last);
                 made.classList.toggle("bm-sunday", date.getUTCDay() === 0);
