@@ -25,7 +25,6 @@ class Way:
     page: str
     about: type[Model]
     what: str
-    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,6 @@ def _jobs() -> Step:
             title,
             is_done=False,
             left=(left,),
-            commands=("manage.py import_jobs --from-deposits",),
             ways=_ways_to_jobs(),
         )
     words = ngettext(
@@ -106,20 +104,20 @@ def _jobs() -> Step:
     )
     adopt = Way(
         gettext("Adopt them"),
-        "scanner_expectedbackupjob_changelist",
+        "scanner_expectedbackupjob_adopt",
         ExpectedBackupJob,
         "view",
-        query=f"counted_as={CountedAs.TO_ADOPT.value}",
     )
     left = words % {"count": waiting}
     return Step(title, is_done=False, left=(left,), ways=(adopt, *_ways_to_jobs()))
 
 
-def _ways_to_jobs() -> tuple[Way, Way]:
+def _ways_to_jobs() -> tuple[Way, ...]:
     page = "scanner_expectedbackupjob"
     return (
         Way(gettext("Add a job"), f"{page}_add", ExpectedBackupJob, "add"),
         Way(gettext("Import a file"), f"{page}_import", ExpectedBackupJob, "add"),
+        Way(gettext("Take from reports"), f"{page}_from_deposits", ExpectedBackupJob, "add"),
     )
 
 

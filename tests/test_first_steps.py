@@ -64,8 +64,9 @@ def test_a_new_install_has_three_steps_before_it(deposit_root: Path) -> None:
     assert not any(step.is_done for step in (deposits, jobs, by_itself))
     assert str(deposit_root) in left(deposits)
     assert deposits.commands == ("manage.py scan_now",)
-    assert jobs.commands == ("manage.py import_jobs --from-deposits",)
-    assert pages(jobs) == {"scanner_expectedbackupjob_add", "scanner_expectedbackupjob_import"}
+    assert jobs.commands == ()
+    names = ("add", "import", "from_deposits")
+    assert pages(jobs) == {f"scanner_expectedbackupjob_{name}" for name in names}
     assert by_itself.commands == ("manage.py runapscheduler", "manage.py send_test_alert")
 
 
@@ -96,7 +97,7 @@ def test_databases_that_wait_for_adoption_are_no_jobs_yet() -> None:
     step = steps()[1]
     assert not step.is_done
     assert "1 database" in left(step)
-    assert step.ways[0].query == "counted_as=to_adopt"
+    assert step.ways[0].page == "scanner_expectedbackupjob_adopt"
 
 
 def test_retired_jobs_are_no_jobs() -> None:

@@ -38,8 +38,8 @@ class ReportAdmin(ReadOnlyPage[AgentReport]):
         css = {"all": ("scanner/job.css",)}  # noqa: RUF012 - as Django documents it
 
     empty_words = _(
-        "No report came yet. Agents leave them in the folder log/ of their own; the next scan reads "
-        "them."
+        "No report came yet. Agents leave them in the folder log/ of their own; the next scan "
+        "reads them."
     )
     list_display = ("file_name", "agent_id", "outcome", "short_reason", "arrived")
     list_filter = (("state", ChoicesFilter),)

@@ -50,7 +50,6 @@ def _address(request: HttpRequest, way: Way) -> str:
     if not is_allowed:
         return ""
     try:
-        url = reverse(f"admin:{way.page}")
+        return reverse(f"admin:{way.page}")
     except NoReverseMatch:
         return ""
-    return f"{url}?{way.query}" if way.query else url

@@ -56,9 +56,7 @@ def mark_what_awaits_adoption(apps, _editor):
     jobs = apps.get_model("scanner", "ExpectedBackupJob").objects
     touched = (
         apps.get_model("admin", "LogEntry")
-        .objects.filter(
-            content_type__app_label="scanner", content_type__model="expectedbackupjob"
-        )
+        .objects.filter(content_type__app_label="scanner", content_type__model="expectedbackupjob")
         .values_list("object_id", flat=True)
     )
     known = {int(key) for key in touched if key and key.isdigit()}

@@ -14,7 +14,7 @@
             this.box.className = "bm-tip";
             this.box.hidden = true;
             this.box.setAttribute("aria-hidden", "true");
-            host.append(this.box);
+            document.body.append(this.box);
             const leave = () => {
                 this.leaving = setTimeout(() => this.hide(), LINGERS);
             };
@@ -23,8 +23,10 @@
                 clearTimeout(this.leaving);
                 const cell = event.target.closest("[data-column]");
                 if (cell) this.show(cell);
-                else if (!this.box.contains(event.target)) leave();
+                else leave();
             });
+            this.box.addEventListener("pointerenter", () => clearTimeout(this.leaving));
+            this.box.addEventListener("pointerleave", leave);
             host.addEventListener("pointerleave", leave);
             host.addEventListener("focusin", (event) => {
                 const cell = event.target.closest("[data-column]");
