@@ -68,7 +68,7 @@ class _Times:
             return (
                 gettext("%(times)s, %(days)s") % {"times": often, "days": days} if days else often
             )
-        words = {"days": days or gettext("every day"), "times": self._named()}
+        words = {"days": days or pgettext("days", "every day"), "times": self._named()}
         return gettext("%(days)s %(times)s") % words
 
     def _often(self) -> str:
@@ -167,7 +167,7 @@ def _of_month(days: set[int], *, in_some_months: bool) -> str:
     if CronSim.LAST_WEEKDAY in days:
         named.append(gettext("the last day from Monday to Friday"))
     if CronSim.LAST in days:
-        named.append(gettext("the last day"))
+        named.append(pgettext("day of the month", "the last day"))
     told = {"days": _list(named)}
     if in_some_months:
         return pgettext("days of the month", "on %(days)s") % told

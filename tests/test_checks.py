@@ -43,6 +43,10 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("E016", "ADMIN_EMAIL_RECIPIENTS", ["a@example.com", "b"], "found 'b'; expected an e-mail"),
     ("E031", "TRUSTED_PROXIES", ["10.0.0.1", "proxy"], "found 'proxy'; expected an address or a"),
     ("E031", "TRUSTED_PROXIES", ["10.0.0.1/8"], "found '10.0.0.1/8'; expected an address"),
+    ("E033", "SESSION_HOURS", 0, "found 0; expected a whole number from 1 to 8760"),
+    ("E033", "SESSION_HOURS", 8761, "found 8761;"),
+    ("E034", "LOGIN_FAILURES", 0, "found 0; expected a whole number from 1 to 1000"),
+    ("E035", "LOGIN_LOCK_MINUTES", 0, "found 0; expected a whole number from 1 to 10080"),
     ("E018", "KEEP_EXECUTIONS_DAYS", -1, "found -1; expected a whole number from 0 to 36500"),
     ("E018", "KEEP_EXECUTIONS_DAYS", 36501, "found 36501;"),
     ("E019", "KEEP_RUNS_DAYS", -1, "found -1; expected a whole number from 0 to 36500"),
@@ -129,6 +133,22 @@ def test_a_wrong_value_is_named_with_what_was_found_and_expected(
     assert words in message.msg
     assert message.hint is not None
     assert name in message.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "setting", "seconds", "words"),
+    [
+        ("E032", "SECURE_HSTS_SECONDS", -86400, "HSTS_DAYS: found -1; expected a whole number"),
+        ("E032", "SECURE_HSTS_SECONDS", 3651 * 86400, "HSTS_DAYS: found 3651; expected"),
+    ],
+)
+def test_what_django_counts_in_seconds_is_named_as_people_set_it(
+    settings: Settings, code: str, setting: str, seconds: int, words: str
+) -> None:
+    setattr(settings, setting, seconds)
+    [message] = found()
+    assert message.id == f"scanner.{code}"
+    assert message.msg.startswith(words)
 
 
 @pytest.mark.parametrize(("name", "value"), RIGHT)
@@ -263,7 +283,7 @@ def test_a_scratch_database_is_no_problem(settings: Settings) -> None:
 
 
 def test_every_id_is_in_the_table_of_the_module_and_in_these_tests() -> None:
-    source = "".join(Path(one.__file__).read_text() for one in (checks, address_checks))
+    source = "".join(Path(str(one.__file__)).read_text() for one in (checks, address_checks))
     given = set(re.findall(r'"(?:scanner\.)?([EW]\d{3})"', source))
     assert given == set(
         re.findall(r"^\| scanner\.([EW]\d{3}) ", checks.__doc__ or "", re.MULTILINE)

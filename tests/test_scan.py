@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.models import BackupEntry, StatusChange
+from scanner.errors import DepositRootUnavailable
+from scanner.models import BackupEntry, ScanRun, StatusChange
+from scanner.scan import scan
 from tests.agent import Agent, dump_of
 from tests.scanning import NOW, make_job, run_scan, verdicts
 
@@ -62,3 +64,25 @@ def test_a_job_that_never_delivers_is_missing_once_a_cycle(deposit_root: Path) -
     for minutes in range(3):
         run_scan(NOW + timedelta(minutes=minutes))
     assert verdicts() == [("MISSING", "no_report")] * 3
+
+
+def test_whoever_waits_for_it_is_told_of_the_run_before_anything_is_looked_at() -> None:
+    told: list[tuple[ScanRun, str]] = []
+    with pytest.raises(DepositRootUnavailable):  # there is no deposit tree
+        scan(
+            now=NOW,
+            trigger=ScanRun.Trigger.COMMAND,
+            began=lambda run: told.append((run, ScanRun.objects.get().outcome)),
+        )
+    assert told == [(ScanRun.objects.get(), "running")]
+
+
+@pytest.mark.usefixtures("deposit_root")
+def test_where_the_run_cannot_be_told_the_scan_fails() -> None:
+    def refuse(_: ScanRun) -> None:
+        raise RuntimeError("nobody listens")
+
+    with pytest.raises(RuntimeError, match="nobody listens"):
+        scan(now=NOW, trigger=ScanRun.Trigger.COMMAND, began=refuse)
+    run = ScanRun.objects.get()
+    assert (run.outcome, run.error) == ("failed", "RuntimeError: nobody listens")

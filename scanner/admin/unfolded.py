@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from django.contrib.admin import ChoicesFieldListFilter as ChoicesFilter
-    from django.contrib.admin import FieldListFilter, ModelAdmin
+    from django.contrib.admin import FieldListFilter, ModelAdmin, TabularInline
     from django.contrib.admin import SimpleListFilter as ChoiceFilter
-    from django.contrib.admin import TabularInline
     from django.contrib.auth.forms import (
         AdminPasswordChangeForm,
         AdminUserCreationForm,

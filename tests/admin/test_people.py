@@ -65,7 +65,7 @@ def test_an_unknown_permission_is_named() -> None:
 
 def test_administrators_see_every_company_and_others_what_they_are_granted() -> None:
     assert access.companies_of(member("administrator")) is access.EVERY
-    assert access.companies_of(member("operator", "A")) == {"A"}
+    assert access.companies_of(member("operator", "A")) == frozenset({"A"})
     assert access.companies_of(member("viewer")) == access.NONE
 
 
@@ -115,7 +115,7 @@ def test_companies_are_granted_on_the_page_of_a_user_and_of_a_group(
     }
     response = admin_client.post(page, user_form(user, **grants))
     assert response.status_code == 302, response.context["errors"]
-    assert access.companies_of(User.objects.get(pk=user.pk)) == {"Company 1 x"}
+    assert access.companies_of(User.objects.get(pk=user.pk)) == frozenset({"Company 1 x"})
 
     group = Group.objects.create(name="ops")
     grants = {

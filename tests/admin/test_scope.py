@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.db.models import Model
@@ -50,7 +51,7 @@ JOBS = LIST.format(ExpectedBackupJob)
 
 
 def page_of(row: Model, what: str = "change") -> str:
-    return f"{LIST.format(type(row))}{admin.utils.quote(row.pk)}/{what}/"
+    return f"{LIST.format(type(row))}{quote(row.pk)}/{what}/"
 
 
 def permitted(companies: tuple[str, ...] = (MINE,), name: str = "limited") -> User:
@@ -187,7 +188,9 @@ def test_no_database_of_another_company_is_adopted(limited: Client) -> None:
     assert not theirs.get().is_active
 
 
-@pytest.mark.parametrize("action", ["pause", "resume", "retire", "adopt", "export_csv", "export_yaml"])
+@pytest.mark.parametrize(
+    "action", ["pause", "resume", "retire", "adopt", "export_csv", "export_yaml"]
+)
 def test_no_action_takes_another_companys_job(limited: Client, action: str) -> None:
     theirs = ExpectedBackupJob.objects.get(company_name=THEIRS)
     before = ExpectedBackupJob.objects.filter(pk=theirs.pk).values().get()
@@ -299,9 +302,9 @@ def test_a_grant_is_held_in_person_or_by_a_group() -> None:
     user = staff(companies=("A",), name="somebody")
     group = Group.objects.create(name="ops")
     CompanyGrant.objects.create(group=group, company="B")
-    assert access.companies_of(User.objects.get(pk=user.pk)) == {"A"}
+    assert access.companies_of(User.objects.get(pk=user.pk)) == frozenset({"A"})
     user.groups.add(group)
-    assert access.companies_of(User.objects.get(pk=user.pk)) == {"A", "B"}
+    assert access.companies_of(User.objects.get(pk=user.pk)) == frozenset({"A", "B"})
     access.grant(user, [EVERY_COMPANY])
     assert access.companies_of(User.objects.get(pk=user.pk)) is access.EVERY
 

@@ -16,6 +16,7 @@
             this.box.setAttribute("aria-hidden", "true");
             document.body.append(this.box);
             const leave = () => {
+                clearTimeout(this.leaving);
                 this.leaving = setTimeout(() => this.hide(), LINGERS);
             };
             host.addEventListener("pointerover", (event) => {
@@ -33,6 +34,8 @@
                 if (cell && event.target.matches(":focus-visible")) this.show(cell);
             });
             host.addEventListener("focusout", leave);
+            const follow = () => this.cell?.isConnected && this.place();
+            addEventListener("scroll", follow, { passive: true });
             document.addEventListener("keydown", (event) => {
                 if (event.key === "Escape") this.hide();
             });
