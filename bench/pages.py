@@ -213,7 +213,7 @@ def _stock_pages() -> Mapping[str, str]:
 
     from scanner.models import BackupEntry, ExpectedBackupJob
 
-    class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    class JobAdmin(admin.ModelAdmin):
         list_display = (
             "database_name",
             "company_name",
@@ -230,7 +230,7 @@ def _stock_pages() -> Mapping[str, str]:
         search_fields = ("database_name", "company_name", "city", "neighborhood", "agent_id")
         list_per_page = LIST_LENGTH
 
-    class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    class EntryAdmin(admin.ModelAdmin):
         list_display = ("job", "status", "reason", "cycle_due", "arrived_at", "size", "recorded_at")
         list_filter = ("status", "reason")
         list_select_related = ("job",)

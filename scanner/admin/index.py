@@ -34,7 +34,7 @@ from scanner.models.channel import AlertLevel
 from scanner.scheduler_board import Health, scheduler_health
 from scanner.totals import totals
 
-MOST_INCIDENTS = 10
+MOST_INCIDENTS = 5
 """So many of the open incidents are shown; a link leads to all of them."""
 
 Facts = list[tuple[Words, Words]]
