@@ -33,7 +33,11 @@ class _Bound:
             }
             self.add_error(name, ValidationError(words))  # type: ignore[attr-defined]
         agent = agent_identity(data.get("agent_id") or "")
-        if agent and not access.usable_agents(self.companies, [agent]):
+        if (
+            agent
+            and "agent_id" in self.changed_data
+            and not access.usable_agents(self.companies, [agent])
+        ):
             words = gettext("This is no agent of the companies that you see.")
             self.add_error("agent_id", ValidationError(words))  # type: ignore[attr-defined]
         return cleaned
