@@ -33,6 +33,7 @@ _https = SITE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "scanner.admin.refused.unproven"
 CSRF_TRUSTED_ORIGINS = [SITE_URL] if _https else []
 SECURE_HSTS_SECONDS = env.integer("HSTS_DAYS", 30 if _https else 0) * 24 * 60 * 60
 
@@ -119,7 +120,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
 # A name from one address: an office behind one address is not locked out by one of it, nor
 # somebody by whoever guesses at their password from elsewhere.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "scanner.visitor_address.address_of"
+AXES_CLIENT_IP_CALLABLE = "scanner.visitor_address.counted_address_of"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "scanner.admin.login_failure.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever

@@ -10,3 +10,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("board/", include("scanner.web.urls")),
 ]
+
+handler403 = "scanner.admin.refused.forbidden"
+handler404 = "scanner.admin.refused.not_found"

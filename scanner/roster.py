@@ -127,12 +127,16 @@ def pause(
 
 def resume(keys: Sequence[int], *, now: datetime, by: str = "") -> int:
     """Let jobs that are paused or retired be judged again; give how many changed."""
+    return _resume(ExpectedBackupJob.objects.exclude(is_active=True), keys, now=now, by=by)
 
+
+def _resume(
+    jobs: QuerySet[ExpectedBackupJob], keys: Sequence[int], *, now: datetime, by: str = ""
+) -> int:
     def resumed(job: ExpectedBackupJob) -> None:
-        job.is_active, job.retired_at, job.awaits_adoption = True, None, False
+        job.is_active, job.retired_at = True, None
         _end_pause(job)
 
-    jobs = ExpectedBackupJob.objects.exclude(is_active=True)
     return _change(jobs, keys, resumed, Action.RESUMED, by=by, now=now)
 
 
@@ -213,7 +217,8 @@ def keep_up(*, now: datetime) -> int:
     """
     over = ExpectedBackupJob.objects.filter(paused_until__lte=now, retired_at=None)
     keys = list(over.values_list("pk", flat=True))  # as nearly always, none: take no lock
-    changed = resume(keys, now=now) if keys else 0
+    # Asked again under the lock: somebody may be making the pause longer at this moment.
+    changed = _resume(over, keys, now=now) if keys else 0
     stale = ExpectedBackupJob.objects.filter(time_zone="").exclude(
         zone_in_force=conf.agent_time_zone()
     )

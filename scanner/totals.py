@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scanner import access
 from scanner.access import Companies
@@ -28,7 +29,7 @@ class CountedAs(TextChoices):
 
     PROBLEM = "problem", _("Problems")
     WARNING = "warning", _("Warnings")
-    UNKNOWN = "unknown", _("Unknown")
+    UNKNOWN = "unknown", pgettext_lazy("jobs", "Unknown")
     GOOD = "good", _("Good")
     PAUSED = "paused", _("Paused")
     TO_ADOPT = "to_adopt", _("To adopt")

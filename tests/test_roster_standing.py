@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
 from scanner import roster
@@ -120,6 +121,22 @@ def test_a_paused_job_is_resumed_when_its_end_has_come() -> None:
     assert rows(job)[-1] == ("resumed", "", "")
     assert not stored(open_ended).is_active
     assert roster.keep_up(now=NOW + 30 * DAY) == 0
+
+
+def test_a_pause_made_longer_while_its_end_is_carried_out_goes_on() -> None:
+    job = make_job()
+    roster.pause([job.pk], now=NOW, by="ada", until=NOW + HOUR)
+    later = NOW + DAY
+
+    def lengthen(execute: Any, sql: str, *rest: Any) -> Any:
+        found = execute(sql, *rest)
+        if sql.startswith("SELECT") and "paused_until" in sql:  # the look that takes no lock
+            ExpectedBackupJob.objects.filter(pk=job.pk).update(paused_until=later + DAY)
+        return found
+
+    with connection.execute_wrapper(lengthen):
+        roster.keep_up(now=later)
+    assert not stored(job).is_active
 
 
 def test_a_scan_resumes_what_is_due_to_be(deposit_root: object) -> None:

@@ -29,7 +29,11 @@ class CompanyGrantInline(TabularInline[CompanyGrant, Model]):
         """Offer the companies that there are, and all of them."""
         if db_field.name != "company":
             return super().formfield_for_dbfield(db_field, request, **kwargs)
-        return forms.ChoiceField(label=db_field.verbose_name, choices=_choices(request))
+        # The head of the column is no label of it.
+        widget = forms.Select(attrs={"aria-label": db_field.verbose_name})
+        return forms.ChoiceField(
+            label=db_field.verbose_name, choices=_choices(request), widget=widget
+        )
 
 
 def _choices(request: HttpRequest) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scanner.admin.unfolded import Words
 from scanner.job_changes import COLUMNS
@@ -14,7 +15,7 @@ MOST_ROWS_SHOWN: Final = 500
 MOST_PROBLEMS_SHOWN: Final = 200
 # In the order in which they are shown, with the kind of their label and its icon.
 KINDS: Final[dict[Kind, tuple[Words, str]]] = {
-    Kind.CREATED: (_("created"), "success"),
+    Kind.CREATED: (pgettext_lazy("job", "created"), "success"),
     Kind.UPDATED: (_("updated"), "info"),
     Kind.UNCHANGED: (_("unchanged"), ""),
 }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -35,7 +35,7 @@ from scanner.scheduler_board import Health, scheduler_health
 from scanner.totals import totals
 
 MOST_INCIDENTS = 5
-"""So many of the open incidents are shown; a link leads to all of them."""
+"""So many of the open incidents are shown, those nobody knows of first; a link leads to all."""
 
 Facts = list[tuple[Words, Words]]
 
@@ -112,7 +112,14 @@ def _incidents(request: HttpRequest, companies: Companies, now: datetime) -> dic
         default=Value(1),
         output_field=IntegerField(),
     )
-    first = rows.order_by(gravity, "-pk")[:MOST_INCIDENTS]
+    # Else five that somebody sees to would hide the sixth, which nobody has seen.
+    stands = Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
+    known = Case(
+        When(stands & Q(acknowledged_at__isnull=False), then=Value(1)),
+        default=Value(0),
+        output_field=IntegerField(),
+    )
+    first = rows.order_by(known, gravity, "-pk")[:MOST_INCIDENTS]
     return {
         "count": counted(rows),
         "rows": [_incident(one, now) for one in first],

@@ -15,6 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from scanner import access
 from scanner.access import Companies
@@ -187,15 +188,15 @@ def _download(copy: VaultCopy) -> SafeString:
         url = reverse(DOWNLOAD_URL, args=[copy.pk])
     except NoReverseMatch:
         return shown.NOTHING
-    return format_html('<a class="text-link" href="{}">{}</a>', url, _("download"))
+    return format_html('<a class="text-link" href="{}">{}</a>', url, pgettext("to do", "download"))
 
 
 def _differences(change: JobChange) -> SafeString:
     lines = [
-        (_field(field), _value(field, old), _value(field, new))
+        (_("%(name)s:") % {"name": _field(field)}, _value(field, old), _value(field, new))
         for field, (old, new) in change.changes.items()
     ]
-    rows = format_html_join("", "<li>{}: {} → {}</li>", lines)
+    rows = format_html_join("", "<li>{} {} → {}</li>", lines)
     return format_html('<ul class="bm-changes">{}</ul>', rows) if lines else shown.NOTHING
 
 

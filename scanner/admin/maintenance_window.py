@@ -98,6 +98,9 @@ class MaintenanceWindowAdmin(Page[MaintenanceWindow]):
     next_time = computed(_("next time"), partial(times_of, most=1))
     made = column(MaintenanceWindow, "created_at", shown.moment)
 
+    class Media:
+        js = ("scanner/names.js",)
+
     def get_fieldsets(self, request: HttpRequest, obj: MaintenanceWindow | None = None) -> Any:
         """Give the form; a stored window shows its state first."""
         fieldsets = super().get_fieldsets(request, obj)

@@ -33,13 +33,11 @@ class _Bound:
             }
             self.add_error(name, ValidationError(words))  # type: ignore[attr-defined]
         agent = agent_identity(data.get("agent_id") or "")
-        if (
-            agent
-            and "agent_id" in self.changed_data
-            and not access.usable_agents(self.companies, [agent])
-        ):
+        # Another database of an agent that several companies share may be another company's.
+        changed = [one for one in ("agent_id", "database_name") if one in self.changed_data]
+        if agent and changed and not access.usable_agents(self.companies, [agent]):
             words = gettext("This is no agent of the companies that you see.")
-            self.add_error("agent_id", ValidationError(words))  # type: ignore[attr-defined]
+            self.add_error(changed[0], ValidationError(words))  # type: ignore[attr-defined]
         return cleaned
 
 

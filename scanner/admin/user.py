@@ -40,6 +40,7 @@ class UserAdmin(Base):
     list_filter_submit = True
     list_fullwidth = True
     inlines = (CompanyGrantInline,)
+    readonly_fields = ("last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Personal info"), {"fields": (("first_name", "last_name"), "email")}),
@@ -55,6 +56,9 @@ class UserAdmin(Base):
         ),
         (_("Important dates"), {"fields": (("last_login", "date_joined"),)}),
     )
+
+    class Media:
+        js = ("scanner/names.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Give the users; superusers to superusers alone."""

@@ -11,6 +11,15 @@ BATCH = 500
 KEPT = 100
 RANK = "SU?WMFC"
 LETTERS = {"SUCCESS": "S", "UNCHANGED": "U", "MISSING": "M", "FAILED": "F", "CORRUPT": "C"}
+READ = (
+    "report_id",
+    "status",
+    "reason",
+    "warnings",
+    "cycle_due",
+    "operation_end",
+    "recorded_at",
+)
 
 
 def fill_days(apps, _editor):
@@ -26,7 +35,8 @@ def fill_days(apps, _editor):
         last = some[-1].pk
         of_job = defaultdict(list)
         found = entries.filter(job_id__in=[job.pk for job in some], recorded_at__gte=start)
-        for entry in found.order_by("pk").iterator(chunk_size=10_000):
+        # Not sorted by the database, which might walk through all entries for that.
+        for entry in found.order_by().only("job_id", *READ).iterator(chunk_size=10_000):
             of_job[entry.job_id].append(entry)
         for job in some:
             job.days = _days(of_job[job.pk], ZoneInfo(job.zone_in_force))
@@ -34,6 +44,7 @@ def fill_days(apps, _editor):
 
 
 def _days(entries, zone):
+    entries = sorted(entries, key=lambda entry: entry.pk)
     newest = {(entry.report_id, entry.report_id is None and entry.pk): entry for entry in entries}
     counted = sorted(newest.values(), key=lambda entry: entry.pk)
     came = {entry.cycle_due for entry in counted if entry.reason != "no_report"}
@@ -72,7 +83,9 @@ def let_people_see_what_they_saw(apps, _editor):
     """Grant every company to the people and groups of before; to whoever comes later, nobody has."""
     grants = apps.get_model("scanner", "CompanyGrant").objects
     users = apps.get_model("auth", "User").objects.filter(is_staff=True, is_superuser=False)
-    grants.bulk_create(grants.model(user=user, company="*") for user in users)
+    # Some have it where this is not done for the first time.
+    every = [grants.model(user=user, company="*") for user in users]
+    grants.bulk_create(every, ignore_conflicts=True)
 
 
 class Migration(migrations.Migration):

@@ -45,6 +45,15 @@ def test_others_and_those_elsewhere_are_not_locked(client: Client) -> None:
     assert log_in(Client(), "secret", name="other").status_code == 302
 
 
+def test_who_has_no_address_is_locked_too(client: Client) -> None:
+    staff()
+    for _ in range(5):
+        response = log_in(client, "wrong", "")
+    assert response.status_code == 429
+    assert log_in(client, "secret", "").status_code == 429
+    assert log_in(client, "secret").status_code == 302
+
+
 def test_a_login_that_succeeds_forgets_the_failures_before_it(client: Client) -> None:
     staff()
     fail(client, 4)

@@ -138,7 +138,7 @@ def test_what_belongs_to_the_server_is_closed_to_whoever_sees_some_companies(
     assert row is not None
     assert refused(limited, LIST.format(model))
     assert refused(limited, page_of(row))
-    assert LIST.format(model) not in limited.get("/admin/").content.decode()
+    assert f'"{LIST.format(model)}"' not in limited.get("/admin/").content.decode()
 
 
 @pytest.mark.parametrize("model", [User, Group, ScheduledTask], ids=lambda model: model.__name__)
@@ -196,7 +196,7 @@ def test_no_action_takes_another_companys_job(limited: Client, action: str) -> N
     before = ExpectedBackupJob.objects.filter(pk=theirs.pk).values().get()
     data = {"action": action, "_selected_action": [str(theirs.pk)], "reason": "x", "post": "yes"}
     page = limited.post(JOBS, data, follow=True)
-    assert b"db_0001_X" not in page.content
+    assert b"db_0001_X" not in page.getvalue()
     assert ExpectedBackupJob.objects.filter(pk=theirs.pk).values().get() == before
 
 
@@ -260,6 +260,21 @@ def test_no_job_is_added_that_would_see_what_another_companys_agent_sends(
     assert response.status_code == 200
     assert words in response.content.decode()
     assert not ExpectedBackupJob.objects.filter(database_name="NEW").exists()
+
+
+@pytest.mark.parametrize("database", ["THEIR_SECRET", "THEIRS"])
+def test_no_job_of_a_shared_agent_is_turned_to_another_database_of_it(
+    limited: Client, database: str
+) -> None:
+    mine = make_job("MINE_ALONE", "SHARED_DOUALA_AKWA", company_name=MINE)
+    make_job("THEIRS", "SHARED_DOUALA_AKWA", company_name=THEIRS)
+    data = form_of_a_job(database_name=database, agent_id="SHARED_DOUALA_AKWA")
+    response = limited.post(page_of(mine), data)
+    page = response.content.decode()
+    assert "This is no agent of the companies that you see." in page
+    assert "is expected already" not in page
+    mine.refresh_from_db()
+    assert mine.database_name == "MINE_ALONE"
 
 
 def test_no_window_silences_another_company(limited: Client) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from axes.models import AccessAttempt
 from django.utils import timezone
 
+from scanner import groups
 from scanner.models import (
     BackupEntry,
     Download,
@@ -36,6 +37,7 @@ PAUSED = {"is_active": False, "paused_by": "marie", "pause_reason": "the disk is
 def settle() -> None:
     """Write the fleet, as of now."""
     now = timezone.now()
+    groups.make_groups()
     rows.write(2, text="of the harbour")
     task = schedule_rows.make_all_well(now)
     TaskRun.objects.bulk_create(

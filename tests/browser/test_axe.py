@@ -1,6 +1,7 @@
 """Each page, light and dark, wide and narrow: axe-core finds nothing serious, and the page fits."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,7 +96,8 @@ def examine(visitor: Visitor, path: str, status: int = 200) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _fleet(site: str, deposit_root: object) -> None:
+def _fleet(site: str, deposit_root: Path, vault_root: Path) -> None:
+    vault_root.mkdir()
     fleet.settle()
     task = ScheduledTask.objects.get(name="scan")
     TaskRequest.objects.create(task=task, requested_at=timezone.now(), requested_by="marie")

@@ -56,7 +56,7 @@
     }
 
     function take(text) {
-        asOf = new Intl.DateTimeFormat(language, { timeStyle: "short" }).format(new Date());
+        asOf = new Intl.DateTimeFormat(language, board.CLOCK).format(new Date());
         find("bm-board-as-of").textContent = board.fill(config.words.updated, { moment: asOf });
         say("");
         if (text === latest) return;

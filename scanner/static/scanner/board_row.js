@@ -11,6 +11,9 @@
     board.NOW = 1;
     board.FIRST_DAY = 2;
 
+    // In the viewer's zone, which is named: the rest of the page is in the server's.
+    board.CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+
     board.isGroup = (line) => line.key === undefined;
 
     board.fill = (words, values) => words.replace(/\{(\w+)\}/g, (_all, name) => values[name] ?? "");
@@ -20,7 +23,7 @@
         const [year, month, day] = tree.end.split("-").map(Number);
         const format = (options) => new Intl.DateTimeFormat(language, options);
         const long = format({ weekday: "long", day: "numeric", month: "long", timeZone: "UTC" });
-        const moment = format({ dateStyle: "medium", timeStyle: "short" });
+        const moment = format({ year: "numeric", month: "short", day: "numeric", ...board.CLOCK });
         const number = new Intl.NumberFormat(language);
         const dates = Array.from(
             { length: tree.span },
