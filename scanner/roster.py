@@ -49,9 +49,10 @@ class Unexpected:
     database: str
 
 
-def save(job: ExpectedBackupJob, *, now: datetime, by: str = "") -> None:
+def save(job: ExpectedBackupJob, *, now: datetime, by: str = "", switches: bool = True) -> None:
     """Store a new or changed job, with what follows for the cycle it awaits.
 
+    Without `switches` nobody was asked whether it is active: a pause made meanwhile stands.
     Raise ValidationError when it cannot be (the schedule, the zone, a field, a second job for the
     same database of the same agent).
     """
@@ -63,6 +64,8 @@ def save(job: ExpectedBackupJob, *, now: datetime, by: str = "") -> None:
         )
         if stored is not None:
             _take_over(stored, job)
+            if not switches:
+                job.is_active = stored.is_active
         _follow(job, stored, now, by)
         job.clean()
         reckon(job, stored, now)

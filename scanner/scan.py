@@ -163,6 +163,9 @@ class _Scan:
     def _match(self, found: Intake, jobs: Sequence[ExpectedBackupJob]) -> list[Group]:
         """Register what nobody expected; pair each report with the cases it makes."""
         unexpected = unexpected_by(jobs, found.unread)
+        if unexpected:  # while the reports were read, somebody may have said to expect them
+            jobs = board.jobs_of({one.agent for one in found.unread})
+            unexpected = unexpected_by(jobs, found.unread)
         self.run.databases_unexpected = len(unexpected)
         new = self._register(unexpected)
         self.run.jobs_registered = len(new)

@@ -139,6 +139,14 @@ def test_a_pause_made_longer_while_its_end_is_carried_out_goes_on() -> None:
     assert not stored(job).is_active
 
 
+def test_what_is_judged_while_it_waits_to_be_adopted_still_waits_after_a_pause() -> None:
+    found = roster.Unexpected("A_B_C", Place("A", "B", "C"), "DB")
+    (job,) = roster.register([found], active=True, now=NOW)
+    roster.pause([job.pk], now=NOW, by="ada", until=NOW + HOUR)
+    roster.keep_up(now=NOW + DAY)
+    assert (stored(job).is_active, stored(job).awaits_adoption) == (True, True)
+
+
 def test_a_scan_resumes_what_is_due_to_be(deposit_root: object) -> None:
     job = make_job(schedule="0 2 * * *")
     roster.pause([job.pk], now=NOW, until=NOW + DAY)
@@ -323,3 +331,12 @@ def test_each_verb_costs_as_many_statements_for_many_as_for_few(
     for some in (waiting[:2], waiting[2:]):
         with django_assert_num_queries(5):
             roster.adopt(some, schedule="0 2 * * *", now=NOW)
+
+
+def test_a_form_that_does_not_ask_whether_a_job_is_active_leaves_a_pause_made_meanwhile() -> None:
+    job = make_job()
+    roster.pause([job.pk], now=NOW, by="ada", reason="moving")
+    job.city = "YAOUNDE"
+    roster.save(job, now=NOW, switches=False)
+    back = stored(job)
+    assert (back.city, back.is_active, back.pause_reason) == ("YAOUNDE", False, "moving")

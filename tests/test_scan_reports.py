@@ -14,7 +14,7 @@ from pytest_django import Settings
 from scanner import examination, roster
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob
 from tests.agent import Agent, dump_of, iso, set_time
-from tests.scanning import NOW, make_job, run_scan, verdicts
+from tests.scanning import NOW, by_mtime, make_job, run_scan, verdicts
 
 pytestmark = pytest.mark.django_db
 
@@ -344,6 +344,22 @@ def test_a_database_that_nobody_expects_is_registered_as_the_settings_say(
         assert (job.company_name, job.city, job.neighborhood) == ("ACME", "DOUALA", "NEWBELL")
         assert (job.database_name, job.year, job.schedule) == ("ACME_2025", 2025, "")
     assert shelf(agent, "_archive") != []
+
+
+def test_a_database_that_somebody_expects_while_its_report_is_read_is_judged(
+    agent: Agent, settings: Settings
+) -> None:
+    settings.AUTO_REGISTER = "inactive"
+    agent.deposit("ACME_2025", ENDED, arrived=ENDED)
+    made: list[ExpectedBackupJob] = []
+
+    def clock(seen: os.stat_result) -> datetime:
+        made.extend([] if made else [make_job(now=ENDED - DAY)])
+        return by_mtime(seen)
+
+    run = run_scan(clock=clock)
+    assert (run.databases_unexpected, run.jobs_registered) == (0, 0)
+    assert verdicts(*made) == [SUCCESS]
 
 
 def test_a_database_in_another_letter_case_is_the_expected_one(

@@ -17,7 +17,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from scanner import conf, roster
+from scanner import access, conf, roster
+from scanner.access import Companies
 from scanner.admin import schedule_preview, shown
 from scanner.admin.retiring import Retiring
 from scanner.admin.schedule_preview import ADOPTED, Refused
@@ -150,7 +151,7 @@ class Adopting(Retiring):
             "form": form,
             "page": page,
             "are_some": bool(asked),
-            "agents": list(_by_agent(jobs, set(chosen))),
+            "agents": list(_by_agent(jobs, set(chosen), access.companies_of(request.user))),
             "preview": schedule_preview.panel(_INPUTS, *written, of=ADOPTED),
             "default_zone": conf.agent_time_zone(),
             "default_grace": conf.default_grace() // timedelta(minutes=1),
@@ -174,7 +175,7 @@ def _keys(said: QueryDict) -> list[int]:
 
 
 def _by_agent(
-    jobs: Iterable[ExpectedBackupJob], chosen: Container[int]
+    jobs: Iterable[ExpectedBackupJob], chosen: Container[int], companies: Companies
 ) -> Iterator[dict[str, Any]]:
     """Give the jobs of each agent, with what reports said of them."""
     of_agent: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -194,7 +195,7 @@ def _by_agent(
     reports = AgentReport.objects.filter(
         agent_id__in=list(of_agent), state=AgentReport.State.ACCEPTED.value
     )
-    rows = reports.order_by().values_list("agent_id")
+    rows = access.visible(reports, companies).order_by().values_list("agent_id")
     said = {agent: rest for agent, *rest in rows.annotate(Count("pk"), Max("arrived_at"))}
     for agent, its_jobs in of_agent.items():
         count, last = said.get(agent, (0, None))

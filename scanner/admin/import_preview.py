@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from scanner.admin.unfolded import Words
 from scanner.job_changes import COLUMNS

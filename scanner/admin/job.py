@@ -169,11 +169,12 @@ class JobAdmin(Transferring, Switching, Showing):
         self,
         request: HttpRequest,
         obj: ExpectedBackupJob,
-        form: Any,  # noqa: ARG002
+        form: Any,
         change: bool,  # noqa: ARG002, FBT001
     ) -> None:
         """Save through the roster, which works out the cycle that the job awaits."""
-        roster.save(obj, now=timezone.now(), by=request.user.get_username())
+        by, switches = request.user.get_username(), "is_active" in form.fields
+        roster.save(obj, now=timezone.now(), by=by, switches=switches)
 
     def changeform_view(
         self,

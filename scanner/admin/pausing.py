@@ -18,14 +18,14 @@ from scanner.models import ExpectedBackupJob
 PAUSE_URL = "scanner_expectedbackupjob_pause"
 RESUME_URL = "scanner_expectedbackupjob_resume"
 _TEMPLATE = "scanner/admin/pause.html"
-PAUSABLE = Q(retired_at=None) & (Q(is_active=True) | Q(awaits_adoption=False))
-"""Active jobs, and paused ones, whose pause can be changed. One to adopt is not watched yet."""
+PAUSABLE = Q(retired_at=None, awaits_adoption=False)
+"""Active jobs, and paused ones, whose pause can be changed. One to adopt is adopted, or retired."""
 RESUMABLE = Q(is_active=False, awaits_adoption=False)
 
 
 def may_be_paused(job: ExpectedBackupJob) -> bool:
     """Tell whether a job is one of the PAUSABLE."""
-    return job.retired_at is None and (job.is_active or not job.awaits_adoption)
+    return job.retired_at is None and not job.awaits_adoption
 
 
 class Pausing(Acting):

@@ -9,7 +9,10 @@ TEMPLATE = "scanner/admin/refused.html"
 FORBIDDEN, NOT_FOUND = 403, 404
 
 
-def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def forbidden(
+    request: HttpRequest,
+    exception: object = None,  # noqa: ARG001  # Django passes it by this name
+) -> HttpResponse:
     """Answer somebody who may not do this."""
     words = _(
         "This was not granted to you. Ask an administrator for a group that may do it, or for the "
@@ -18,13 +21,21 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _page(request, _("You may not do this"), words, FORBIDDEN)
 
 
-def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+def not_found(
+    request: HttpRequest,
+    exception: object = None,  # noqa: ARG001  # Django passes it by this name
+) -> HttpResponse:
     """Answer somebody who asks for what is not there, or not there for them."""
-    words = _("The address is wrong, it was deleted, or it belongs to a company not granted to you.")
+    words = _(
+        "The address is wrong, it was deleted, or it belongs to a company not granted to you."
+    )
     return _page(request, _("There is no such page"), words, NOT_FOUND)
 
 
-def unproven(request: HttpRequest, reason: str = "") -> HttpResponse:
+def unproven(
+    request: HttpRequest,
+    reason: object = None,  # noqa: ARG001  # Django passes it by this name
+) -> HttpResponse:
     """Answer a form that does not prove that it comes from a page of this server."""
     words = _(
         "The form is too old, or its cookie is missing: as after a login in another tab. Nothing "

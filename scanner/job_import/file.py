@@ -3,8 +3,8 @@
     bytes  --read_table-->  rows  --plan-->  changes  --carry_out-->  jobs
 
 `plan` may be shown to people before it is carried out: it knows old and new values. Statements grow
-by the batch (`models/batch.py`): a plan reads 500 jobs with each, and carrying it out writes as many
-of them at once as the database takes values in a statement.
+by the batch (`models/batch.py`): a plan reads 500 jobs with each, and carrying it out writes as
+many of them at once as the database takes values in a statement.
 """
 
 import hashlib

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -158,17 +159,26 @@ def test_the_worst_and_newest_incidents_come_first(admin_client: Client) -> None
     assert order(html(admin_client, URL)) == [new.pk, old.pk, later.pk, warning.pk]
 
 
+def test_those_that_nobody_knows_of_come_before_those_that_somebody_sees_to(
+    admin_client: Client,
+) -> None:
+    unseen = incident("a", "warning")
+    known = incident("b", acknowledged_at=NOW, acknowledged_by="paul")
+    forgotten = incident("c", acknowledged_at=NOW, acknowledged_until=NOW - timedelta(days=1))
+    assert order(html(admin_client, URL)) == [forgotten.pk, unseen.pk, known.pk]
+
+
 def test_what_is_over_is_not_shown(admin_client: Client) -> None:
     incident("over", ended_at=NOW, end="recovered")
     assert "No incident is open." in html(admin_client, URL)
 
 
-def test_ten_are_shown_and_all_are_counted_and_linked_to(admin_client: Client) -> None:
+def test_some_are_shown_and_all_are_counted_and_linked_to(admin_client: Client) -> None:
     for number in range(MOST_INCIDENTS + 3):
         incident(f"{number}")
     page = html(admin_client, URL)
     assert len(order(page)) == MOST_INCIDENTS
-    assert '<span class="bm-incidents-count">13</span>' in page
+    assert f'<span class="bm-incidents-count">{MOST_INCIDENTS + 3}</span>' in page
     assert 'href="/admin/scanner/incident/"' in page
 
 

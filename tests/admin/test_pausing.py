@@ -225,9 +225,9 @@ def test_a_pause_is_changed_on_the_same_page(admin_client: Client) -> None:
     assert job.changes.filter(action="paused").count() == 2
 
 
-@pytest.mark.parametrize("standing", ["retired", "to adopt"])
-def test_what_is_not_watched_cannot_be_paused(admin_client: Client, standing: str) -> None:
-    job = make_job(is_active=False)
+@pytest.mark.parametrize("standing", ["retired", "to adopt", "judged, and to adopt"])
+def test_what_is_retired_or_to_adopt_cannot_be_paused(admin_client: Client, standing: str) -> None:
+    job = make_job(is_active=standing.startswith("judged"))
     if standing == "retired":
         roster.retire([job.pk], now=NOW)
     else:
