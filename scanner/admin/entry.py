@@ -8,7 +8,7 @@ from django.utils.html import strip_tags
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from scanner.admin import shown
+from scanner.admin import shown, verdict_words
 from scanner.admin.filters import (
     CityFilter,
     CompanyFilter,
@@ -109,7 +109,7 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
     ended = column(BackupEntry, "operation_end", shown.moment)
     arrived = column(BackupEntry, "arrived_at", shown.moment)
     recorded = column(BackupEntry, "recorded_at", shown.moment)
-    full_message = column(BackupEntry, "message", shown.prose)
+    full_message = computed(shown.name_of(BackupEntry, "message"), verdict_words.said)
     dumped_in = computed(_("dumped in"), lambda entry: shown.duration(entry.dump_seconds))
     reached = computed(shown.name_of(BackupEntry, "level"), _reached)
     stable = column(BackupEntry, "stable_sha256", shown.digest)

@@ -26,6 +26,9 @@ class GroupAdmin(Base):
     list_fullwidth = True
     inlines = (CompanyGrantInline,)
 
+    class Media:
+        js = ("scanner/names.js",)
+
     def get_inlines(self, request: HttpRequest, obj: Group | None) -> Any:
         """Ask for the companies once the group is there."""
         return super().get_inlines(request, obj) if obj is not None else ()

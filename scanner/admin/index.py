@@ -64,7 +64,7 @@ def _jobs(request: HttpRequest, companies: Companies, health: Health) -> dict[st
         "may_open": may_see(request, BackupEntry),
         "has_jobs": has_jobs,
     }
-    if companies is access.EVERY:
+    if companies is access.EVERY and request.user.has_perm("scanner.add_expectedbackupjob"):
         context |= steps.ahead(request, health, has_jobs=has_jobs)
     return context
 

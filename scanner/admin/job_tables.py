@@ -19,7 +19,7 @@ from django.utils.translation import pgettext
 
 from scanner import access
 from scanner.access import Companies
-from scanner.admin import report, shown, vault_copy
+from scanner.admin import report, shown, vault_copy, verdict_words
 from scanner.admin.unfolded import Words
 from scanner.alerts.wording.units import length
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, JobChange, VaultCopy
@@ -57,7 +57,7 @@ def entries(of: QuerySet[BackupEntry], job: ExpectedBackupJob) -> Table:
             shown.size(entry.size),
             shown.moment(entry.cycle_due),
             *([_claims(claims)] if with_claims else []),
-            shown.prose(entry.message),
+            verdict_words.said(entry),
         ]
         for entry, claims in zip(found, differing, strict=True)
     ]

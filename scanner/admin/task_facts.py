@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from scanner.admin import shown
 from scanner.admin.task_run import outcome_label
 from scanner.admin.unfolded import Words
+from scanner.cron_words import reading
 from scanner.errors import ScheduleError
 from scanner.grid import AUDIT_VAULT, PRUNE, PRUNE_VAULT, RESTORE_DRILL, SCAN, SEND_ALERTS, grid_of
 from scanner.models import ScheduledTask, TaskRun
@@ -48,7 +49,13 @@ PURPOSES: Mapping[str, Words] = {
 
 def schedule(task: ScheduledTask) -> str:
     """Say when a task is due, as it is stored."""
-    return schedule_in_words(task) or shown.NOTHING
+    words = schedule_in_words(task) or shown.NOTHING
+    if not task.cron:
+        return words
+    try:
+        return format_html("{} <small>{}</small>", reading(task.cron), words)
+    except ScheduleError:
+        return words
 
 
 def next_run(task: ScheduledTask) -> str:

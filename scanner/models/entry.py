@@ -113,7 +113,8 @@ class BackupEntry(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.status} {self.reason}".strip()
+        words = str(self.get_status_display())
+        return f"{words}: {self.get_reason_display()}" if self.reason else words
 
 
 class StatusChange(models.Model):

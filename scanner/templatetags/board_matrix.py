@@ -64,6 +64,7 @@ def _words() -> dict[str, str]:
         "jobs": _("jobs: {count}"),
         "shown": _("{shown} of {count} jobs"),
         "none": _("No job matches."),
+        "empty": _("No backup is expected yet."),
         "no_problems": _("No job has a problem now."),
         "updated": _("As of {moment}"),
         "away": _("The server does not answer. This is the state of {moment}."),

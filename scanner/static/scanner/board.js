@@ -75,7 +75,9 @@
         const counts = { shown: words.number(count), count: words.number(tree.jobs.length) };
         put(find("bm-board-count"), board.fill(config.words.shown, counts));
         const isFiltered = Boolean(view.text);
-        const none = view.problems && !isFiltered ? config.words.no_problems : config.words.none;
+        const isEmpty = !tree.jobs.length;
+        const few = view.problems && !isFiltered ? config.words.no_problems : config.words.none;
+        const none = isEmpty ? config.words.empty : few;
         put(find("bm-board-none"), count ? "" : none);
         board.writeView(view, config.spans);
     }
