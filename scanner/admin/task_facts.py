@@ -50,10 +50,11 @@ PURPOSES: Mapping[str, Words] = {
 def schedule(task: ScheduledTask) -> str:
     """Say when a task is due, as it is stored."""
     words = schedule_in_words(task) or shown.NOTHING
-    if not task.cron:
-        return words
     try:
-        return format_html("{} <small>{}</small>", reading(task.cron), words)
+        grid = grid_of(task)
+        if grid is None or not grid.cron or grid.cron not in words:
+            return words
+        return format_html("{} <small>{}</small>", reading(grid.cron), words)
     except ScheduleError:
         return words
 

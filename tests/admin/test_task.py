@@ -18,6 +18,7 @@ from django.utils.html import escape
 from pytest_django import Settings
 
 from scanner import agenda
+from scanner.admin import task_facts
 from scanner.admin.task_facts import PURPOSES
 from scanner.models import ScheduledTask, TaskRequest, TaskRun
 from scanner.scheduling.tasks import TASKS as TASKS_OF_THE_PROGRAM
@@ -633,3 +634,8 @@ def test_no_word_of_a_run_becomes_markup(admin_client: Client) -> None:
     pages = html(admin_client, TASKS) + html(admin_client, page_of(task))
     assert SCRIPT not in pages
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in pages
+
+
+def test_a_cron_expression_is_read_aloud_beside_itself() -> None:
+    words = task_facts.schedule(ScheduledTask(name="scan", cron="0 5 * * 0", time_zone="UTC"))
+    assert words == "every Sunday at 05:00 <small>0 5 * * 0 (UTC)</small>"

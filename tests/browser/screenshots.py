@@ -143,7 +143,7 @@ def _settle_in() -> None:
         created_at=now,
         tested_at=now,
     )
-    for incident in Incident.objects.filter(ended_at=None).order_by("-pk")[:2]:
+    for incident in Incident.objects.filter(ended_at=None, level="problem").order_by("-pk")[:2]:
         acknowledging.acknowledge(
             incident.pk, by="paul", note="the site is told", until=None, now=now
         )
