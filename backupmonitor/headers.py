@@ -34,6 +34,11 @@ POLICY = _written(_ELSEWHERE)
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
+def is_admin(request: HttpRequest) -> bool:
+    """Tell whether a page is the admin's."""
+    return request.path_info.startswith("/admin/")
+
+
 def security_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
@@ -41,8 +46,7 @@ def security_headers(
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        is_admin = request.path_info.startswith("/admin/")
-        policy = ADMIN_POLICY if is_admin else POLICY
+        policy = ADMIN_POLICY if is_admin(request) else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         return response

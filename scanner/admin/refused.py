@@ -5,7 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-TEMPLATE = "scanner/admin/refused.html"
+from backupmonitor.headers import is_admin
+
+# The policy outside the admin lets none of its scripts run, without which it shows nothing.
+IN_ADMIN, ELSEWHERE = "scanner/admin/refused.html", "scanner/board/refused.html"
 FORBIDDEN, NOT_FOUND = 403, 404
 
 
@@ -45,5 +48,7 @@ def unproven(
 
 
 def _page(request: HttpRequest, title: str, words: str, status: int) -> HttpResponse:
-    context = admin.site.each_context(request) | {"title": title, "words": words}
-    return render(request, TEMPLATE, context, status=status)
+    context = {"title": title, "words": words}
+    if not is_admin(request):
+        return render(request, ELSEWHERE, context, status=status)
+    return render(request, IN_ADMIN, admin.site.each_context(request) | context, status=status)

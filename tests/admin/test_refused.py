@@ -25,6 +25,14 @@ def test_what_is_not_there_is_said_in_words_to_anybody(client: Client) -> None:
     assert "<style" not in answer.content.decode()
 
 
+def test_outside_the_admin_it_is_said_without_what_the_policy_keeps_from_running(
+    client: Client,
+) -> None:
+    page = client.get("/nowhere/").content.decode()
+    assert "x-cloak" not in page
+    assert "alpine" not in page
+
+
 def test_a_form_that_is_too_old_says_that_nothing_was_changed(admin_user: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_user)
