@@ -3,9 +3,8 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-
-from backupmonitor.headers import is_admin
 
 # The policy outside the admin lets none of its scripts run, without which it shows nothing.
 IN_ADMIN, ELSEWHERE = "scanner/admin/refused.html", "scanner/board/refused.html"
@@ -49,6 +48,6 @@ def unproven(
 
 def _page(request: HttpRequest, title: str, words: str, status: int) -> HttpResponse:
     context = {"title": title, "words": words}
-    if not is_admin(request):
+    if not request.path.startswith(reverse("admin:index")):
         return render(request, ELSEWHERE, context, status=status)
     return render(request, IN_ADMIN, admin.site.each_context(request) | context, status=status)

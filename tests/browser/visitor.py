@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 WIDE, NARROW, HUGE = 1400, 360, 2560
 HEIGHT = 900
 REFUSAL, SERVER_ERROR = 400, 500
+# A machine that runs other tests at the same time is slow, and not broken.
+expect.set_options(timeout=20_000)
 _TELL_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
     console.error(`against the policy: ${event.violatedDirective} ${event.blockedURI}`);
