@@ -200,7 +200,7 @@ class _Scan:
         cases = [case for _, some in groups for case in some]
         jobs = {case.job.pk: case.job for case in cases}
         done = 0
-        self._tell(done, len(cases))
+        history.note_progress(self.run, done, len(cases))
         with Examination(cases, clock=self.clock) as examined:
             plan = list(in_batches(groups))
             for number, batch in enumerate(plan):

@@ -21,6 +21,8 @@ ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
+# Milliseconds until what is expected of a page is given up: machines may have other work.
+PATIENCE = 20_000
 _UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
 
 
@@ -36,12 +38,13 @@ def chromium() -> "Iterator[Browser]":
     statement: it is told that nothing else runs in that loop.
     """
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError as error:
         raise ChromiumAbsent("Playwright is not installed") from error
     program = shutil.which("chromium") or "/usr/bin/chromium"
     if not Path(program).exists():
         raise ChromiumAbsent("chromium is not installed")
+    expect.set_options(timeout=PATIENCE)
     before = os.environ.get(_UNSAFE)
     with sync_playwright() as playwright:
         os.environ[_UNSAFE] = "true"
