@@ -225,3 +225,11 @@ def test_pages_that_may_not_be_opened_are_not_linked(client: Client) -> None:
 def test_an_error_of_a_scan_is_no_markup(client: Client) -> None:
     make_scan(outcome="failed", error="<script>alert(1)</script>")
     assert "<script>" not in shown(client)
+
+
+def test_whoever_may_do_nothing_about_it_is_not_told_of_the_step_that_is_left(
+    client: Client,
+) -> None:
+    make_job()
+    see_an_agent()
+    assert shown(client, "view_expectedbackupjob") == ""

@@ -64,7 +64,8 @@ def _jobs(request: HttpRequest, companies: Companies, health: Health) -> dict[st
         "may_open": may_see(request, BackupEntry),
         "has_jobs": has_jobs,
     }
-    if companies is access.EVERY and request.user.has_perm("scanner.add_expectedbackupjob"):
+    may_act = request.user.has_perm("scanner.add_expectedbackupjob")
+    if companies is access.EVERY and (may_act or not has_jobs):
         context |= steps.ahead(request, health, has_jobs=has_jobs)
     return context
 

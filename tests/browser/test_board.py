@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) shifts.push(entry.value);
+    for (const entry of list.getEntries()) {
+        if (!entry.hadRecentInput) shifts.push(...entry.sources.map((one) => [one.node?.outerHTML?.slice(0,300), one.node?.parentElement?.outerHTML?.slice(0,300), JSON.stringify(one.previousRect), JSON.stringify(one.currentRect)].join(" || ")));
+    }
 }).observe({ type: "layout-shift" });
 """
 
@@ -155,7 +157,11 @@ def test_new_verdicts_move_nothing_and_take_no_focus(board: Page) -> None:
     scrolls = "[scrollY, document.getElementById('bm-board-grid').scrollTop]"
     before = board.evaluate(scrolls)
     assert before != [0, 0]
+    board.clock.set_fixed_time("2026-03-02T10:11:00Z")  # as narrow as a time can be
+    refresh(board)
+    expect(board.get_by_text("As of 11:11")).to_be_visible()
     board.evaluate(WATCH_SHIFTS)
+    board.clock.set_fixed_time("2026-03-02T19:48:00Z")
     failed = {"status": "CORRUPT", "reason": "hash_mismatch"}
     ExpectedBackupJob.objects.filter(database_name="initech_020").update(**failed)
     refresh(board)
