@@ -17,7 +17,7 @@ WATCH_SHIFTS = """
 window.shifts = [];
 new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
-        if (!entry.hadRecentInput) shifts.push(...entry.sources.map((one) => [one.node?.outerHTML?.slice(0,300), one.node?.parentElement?.outerHTML?.slice(0,300), JSON.stringify(one.previousRect), JSON.stringify(one.currentRect)].join(" || ")));
+        if (!entry.hadRecentInput) shifts.push(...entry.sources.map((one) => one.node?.outerHTML));
     }
 }).observe({ type: "layout-shift" });
 """
@@ -162,7 +162,8 @@ def test_new_verdicts_move_nothing_and_take_no_focus(board: Page) -> None:
     expect(board.get_by_text("As of 11:11")).to_be_visible()
     board.evaluate(WATCH_SHIFTS)
     board.clock.set_fixed_time("2026-03-02T19:48:00Z")
-    failed = {"status": "CORRUPT", "reason": "hash_mismatch"}
+    corrupt = [[timezone.localdate().toordinal(), "C", 0]]
+    failed = {"status": "CORRUPT", "reason": "hash_mismatch", "days": corrupt}
     ExpectedBackupJob.objects.filter(database_name="initech_020").update(**failed)
     refresh(board)
     now = row(board, target).get_by_role("gridcell", name=re.compile("^Now, corrupt"))

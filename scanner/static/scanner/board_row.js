@@ -177,7 +177,6 @@
     function changeCount(made, count, words) {
         let found = made.children[1];
         if (Boolean(found) !== Boolean(count)) {
-            made.classList.toggle("bm-counted", Boolean(count));
             if (!count) return found.remove();
             found = element("span", "bm-count");
             found.setAttribute("aria-hidden", "true");
