@@ -42,7 +42,7 @@ def _choices(request: HttpRequest) -> list[tuple[str, str]]:
     if known is None:
         of_jobs = ExpectedBackupJob.objects.order_by().values_list("company_name", flat=True)
         granted = CompanyGrant.objects.order_by().values_list("company", flat=True)
-        names = sorted(set(of_jobs.union(granted)) - {EVERY_COMPANY})
+        names = sorted({*of_jobs.distinct(), *granted.distinct()} - {EVERY_COMPANY})
         every = (EVERY_COMPANY, gettext("every company, and the server itself"))
         known = [("", "---------"), every, *((name, name) for name in names)]
         setattr(request, _KNOWN, known)

@@ -77,9 +77,11 @@ def row(page: Page, name: Locator) -> Locator:
 
 
 def refresh(page: Page) -> None:
-    """Have the board do what it does each minute, and wait until it has."""
-    with page.expect_response(re.compile("matrix.json")):
+    """Have the board do what it does each minute, and wait until it is painted."""
+    matrix, rest = re.compile("matrix.json"), re.compile("/admin/$")
+    with page.expect_response(matrix), page.expect_response(rest):
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.evaluate("new Promise((done) => setTimeout(() => requestAnimationFrame(done), 300))")
 
 
 def test_it_is_filtered_while_one_types_and_remembers_it(board: Page) -> None:
