@@ -11,6 +11,10 @@
                 one?.setAttribute("aria-label", words);
             }
         }
+        // A day and a time are two inputs of one field, whose label names neither.
+        for (const input of document.querySelectorAll("input[title]:not([aria-label])")) {
+            if (!input.labels?.length) input.setAttribute("aria-label", input.title);
+        }
         for (const tip of document.querySelectorAll(".help-tooltip[aria-label]:not([role])")) {
             tip.setAttribute("role", "img");
         }
