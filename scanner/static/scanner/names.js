@@ -11,9 +11,9 @@
                 one?.setAttribute("aria-label", words);
             }
         }
-        // A day and a time are two inputs of one field, whose label names neither.
-        for (const input of document.querySelectorAll("input[title]:not([aria-label])")) {
-            if (!input.labels?.length) input.setAttribute("aria-label", input.title);
+        // A day and a time are two inputs of one field, whose label need not name both.
+        for (const input of document.querySelectorAll(".datetime input[placeholder]")) {
+            if (!input.labels.length) input.setAttribute("aria-label", input.placeholder);
         }
         for (const tip of document.querySelectorAll(".help-tooltip[aria-label]:not([role])")) {
             tip.setAttribute("role", "img");
