@@ -184,19 +184,9 @@ class ChannelAdmin(Page[Channel]):
         )
         return found
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Channel | None = None,
-    ) -> HttpResponse:
-        """Show the form with the button that sends a test above it."""
-        may_test = obj is not None and self.has_change_permission(request, obj)
-        context["may_test"] = may_test
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def around(self, request: HttpRequest, obj: Channel) -> dict[str, Any]:
+        """Give whether the form has the button that sends a test above it."""
+        return {"may_test": self.has_change_permission(request, obj)}
 
     def _switch_column(self, request: HttpRequest) -> Callable[[Channel], Any]:
         may_change = self.has_change_permission(request)

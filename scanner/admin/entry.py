@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import strip_tags
 from django.utils.translation import gettext
@@ -137,26 +137,16 @@ class EntryAdmin(ReadOnlyPage[BackupEntry]):
             queryset = queryset.filter(job__in=jobs.values("pk"))
         return queryset, False
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: BackupEntry | None = None,
-    ) -> HttpResponse:
-        """Show the entry below the ways to its job, and to the job's entries around it."""
-        if obj is not None:
-            others = BackupEntry.objects.filter(job_id=obj.job_id)
-            keys = others.values_list("pk", flat=True)
-            context["way"] = {
-                "job": obj.job,
-                "may_open": request.user.has_perm("scanner.view_expectedbackupjob"),
-                "before": keys.filter(pk__lt=obj.pk).order_by("-pk").first(),
-                "after": keys.filter(pk__gt=obj.pk).order_by("pk").first(),
-            }
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def around(self, request: HttpRequest, obj: BackupEntry) -> dict[str, Any]:
+        """Give the ways to the entry's job, and to the job's entries around it."""
+        keys = BackupEntry.objects.filter(job_id=obj.job_id).values_list("pk", flat=True)
+        way = {
+            "job": obj.job,
+            "may_open": request.user.has_perm("scanner.view_expectedbackupjob"),
+            "before": keys.filter(pk__lt=obj.pk).order_by("-pk").first(),
+            "after": keys.filter(pk__gt=obj.pk).order_by("pk").first(),
+        }
+        return {"way": way}
 
 
 def _evidence(entry: BackupEntry) -> list[dict[str, Any]]:

@@ -148,22 +148,14 @@ class IncidentAdmin(Acknowledging):
         is_known = obj is not None and obj.acknowledged_at is not None
         return (facts, known) if is_known else (facts,)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: Incident | None = None,
-    ) -> HttpResponse:
-        """Show the incident with its jobs, events and deliveries below it."""
-        if obj is not None:
-            may_see = navigation.may_see(request, Delivery)
-            context["histories"] = incident_history.histories(
+    def around(self, request: HttpRequest, obj: Incident) -> dict[str, Any]:
+        """Give the incident's jobs, events and deliveries, and what acknowledging needs."""
+        may_see = navigation.may_see(request, Delivery)
+        is_open = obj.ended_at is None
+        return {
+            "histories": incident_history.histories(
                 obj, access.companies_of(request.user), with_deliveries=may_see
-            )
-            is_open = obj.ended_at is None
-            context["may_acknowledge"] = is_open and self.has_acknowledge_permission(request)
-            context["spans"] = SPANS
-        return super().render_change_form(request, context, add, change, form_url, obj)
+            ),
+            "may_acknowledge": is_open and self.has_acknowledge_permission(request),
+            "spans": SPANS,
+        }

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -51,22 +51,12 @@ class Showing(Page[ExpectedBackupJob]):
 
     change_form_template = "scanner/admin/job_change.html"
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: ExpectedBackupJob | None = None,
-    ) -> HttpResponse:
-        """Show a job, with its form below; a new one has the form alone."""
+    def around(self, request: HttpRequest, obj: ExpectedBackupJob) -> dict[str, Any]:
+        """Give what the page of a job tells above its form."""
         # As it is stored: `obj` has what was filled into a form that is refused, too.
         stored = self.get_queryset(request).select_related(*_BEHIND)
-        job = None if obj is None else stored.filter(pk=obj.pk).first()
-        if job is not None:
-            context |= self._shown(request, job, timezone.now())
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        job = stored.filter(pk=obj.pk).first()
+        return {} if job is None else self._shown(request, job, timezone.now())
 
     def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
         """Give the context of the template `job_actions`; see Switching."""

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
@@ -72,6 +72,24 @@ class Page(Scoped[M]):
             words = _("You were granted no company: ask an administrator for one.")
         found.empty_words = words  # type: ignore[attr-defined]  # for the template
         return found
+
+    def around(self, request: HttpRequest, obj: M) -> dict[str, Any]:  # noqa: ARG002
+        """Give what the templates around the form of a stored row need."""
+        return {}
+
+    def render_change_form(  # noqa: PLR0917 - Django's signature
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,  # noqa: FBT001, FBT002
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        """Show the form with what stands around it."""
+        if obj is not None:
+            context |= self.around(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
 
 class ReadOnlyPage(Page[M]):

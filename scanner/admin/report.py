@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
@@ -65,17 +65,6 @@ class ReportAdmin(ReadOnlyPage[AgentReport]):
     outcome = computed(shown.name_of(AgentReport, "state"), state_label)
     entries = computed(_("entries"), _entries)
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: AgentReport | None = None,
-    ) -> HttpResponse:
-        """Show what was recorded, and below it the report as the agent sent it."""
-        if obj is not None:
-            context["received"] = report_text.read(obj)
-            context["shown_bytes"] = report_text.SHOWN
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def around(self, request: HttpRequest, obj: AgentReport) -> dict[str, Any]:  # noqa: ARG002
+        """Give the report as the agent sent it."""
+        return {"received": report_text.read(obj), "shown_bytes": report_text.SHOWN}

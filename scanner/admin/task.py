@@ -164,22 +164,14 @@ class TaskAdmin(Page[ScheduledTask]):
         """Save through the agenda, which tells the scheduler."""
         agenda.save(obj, now=timezone.now())
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: ScheduledTask | None = None,
-    ) -> HttpResponse:
-        """Show the form, the task's state above it, and the last runs below it."""
-        if obj is not None:
-            # What was filled in and refused stands in `obj`, and is not how the task is.
-            stored = tasks_with_history().get(pk=obj.pk) if request.method == "POST" else obj
-            context["panel"] = panel(stored, partial(navigation.may_see, request))
-            context["may_run"] = obj.name in DEFAULTS and self.has_change_permission(request, obj)
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def around(self, request: HttpRequest, obj: ScheduledTask) -> dict[str, Any]:
+        """Give the task's state and its last runs."""
+        # What was filled in and refused stands in `obj`, and is not how the task is.
+        stored = tasks_with_history().get(pk=obj.pk) if request.method == "POST" else obj
+        return {
+            "panel": panel(stored, partial(navigation.may_see, request)),
+            "may_run": obj.name in DEFAULTS and self.has_change_permission(request, obj),
+        }
 
     def run_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask for the task to be run now, and show its page, which tells what becomes of it."""

@@ -125,39 +125,24 @@ class VaultCopyAdmin(Downloading):
         is_going = obj is not None and (obj.deleted_at or obj.deleted_because)
         return (*fieldsets, self.deletion_fieldset) if is_going else fieldsets
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: VaultCopy | None = None,
-    ) -> HttpResponse:
-        """Show the copy with its last findings, drills and downloads below it."""
-        if obj is not None:
-            context["download"] = self.download_of(request, obj)
-            context["histories"] = [
-                {
-                    "title": _("Findings"),
-                    "table": vault_finding.table(obj.findings.order_by("-pk")[:LAST]),
-                    "all": shown.link_to_list(
-                        VaultFinding,
-                        _("all of them"),
-                        copy__id__exact=obj.pk,
-                        **{STANDING: ALL},
-                    ),
-                },
-                {
-                    "title": _("Restore drills"),
-                    "table": restore_drill.table(obj.drills.order_by("-pk")[:LAST]),
-                    "all": shown.link_to_list(
-                        RestoreDrill, _("all of them"), copy__id__exact=obj.pk
-                    ),
-                },
-                *self._downloads(request, obj),
-            ]
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def around(self, request: HttpRequest, obj: VaultCopy) -> dict[str, Any]:
+        """Give the copy's download, and its last findings, drills and downloads."""
+        findings = {
+            "title": _("Findings"),
+            "table": vault_finding.table(obj.findings.order_by("-pk")[:LAST]),
+            "all": shown.link_to_list(
+                VaultFinding, _("all of them"), copy__id__exact=obj.pk, **{STANDING: ALL}
+            ),
+        }
+        drills = {
+            "title": _("Restore drills"),
+            "table": restore_drill.table(obj.drills.order_by("-pk")[:LAST]),
+            "all": shown.link_to_list(RestoreDrill, _("all of them"), copy__id__exact=obj.pk),
+        }
+        return {
+            "download": self.download_of(request, obj),
+            "histories": [findings, drills, *self._downloads(request, obj)],
+        }
 
     def _downloads(self, request: HttpRequest, copy: VaultCopy) -> list[dict[str, Any]]:
         """Give who took the copy, to those who may know."""
