@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
+from backupmonitor.mail import LOG_BACKEND
 from scanner import first_steps
 from scanner.first_steps import Step
 from scanner.models import (
@@ -24,6 +25,7 @@ from scanner.models import (
 )
 from scanner.scheduler_board import scheduler_health
 from tests.admin.rows import LIST, staff, write
+from tests.alerts.servers import send_mail_by
 from tests.scanning import NOW, make_job
 from tests.schedule_rows import make_leader, make_scan
 
@@ -39,7 +41,7 @@ PERMISSIONS = (
 
 @pytest.fixture(autouse=True)
 def _mail_leaves(settings: Settings) -> None:
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    send_mail_by(settings, {"EMAIL_BACKEND": "django.core.mail.backends.locmem.EmailBackend"})
 
 
 def steps() -> tuple[Step, Step, Step]:
@@ -153,7 +155,7 @@ def test_a_channel_in_trouble_reaches_nobody(trouble: dict[str, object]) -> None
 
 def test_mail_into_the_log_reaches_nobody(settings: Settings) -> None:
     make_all_reach()
-    settings.EMAIL_BACKEND = "backupmonitor.mail.LogBackend"
+    send_mail_by(settings, {"EMAIL_BACKEND": LOG_BACKEND})
     assert "EMAIL_URL" in left(steps()[2])
     Channel.objects.create(name="hook", kind="webhook", created_at=NOW, tested_at=NOW)
     assert steps()[2].is_done

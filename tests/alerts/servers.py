@@ -379,6 +379,11 @@ def send_mail_to(settings: Settings, port: int, *, timeout: float = 10.0) -> Non
         "EMAIL_USE_SSL": False,
         "EMAIL_TIMEOUT": timeout,
     }
+    send_mail_by(settings, options)
+
+
+def send_mail_by(settings: Settings, options: dict[str, Any]) -> None:
+    """Put these EMAIL_* settings in force, in whichever Django."""
     if django.VERSION >= (6, 1):
         settings.MAILERS = {"default": mailer(options)}
         return

@@ -514,7 +514,11 @@ def test_no_thread_keeps_a_connection_when_it_has_done_its_work() -> None:
         eventually(lambda: statuses() == ["Executed", "Executed"])
         names = {name for name, _ in opened}
         assert {"APScheduler", "scheduler_0"} <= names
-        eventually(lambda: all(one.connection is None for _, one in opened))
+        # The thread that looks after the schedule is at work until the scheduler stops.
+        done = [one for name, one in opened if name != "scheduler-look"]
+        eventually(lambda: all(one.connection is None for one in done))
+        shutdown_scheduler()
+        assert all(one.connection is None for _, one in opened)
 
 
 def interpose(
