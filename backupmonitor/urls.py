@@ -13,3 +13,4 @@ urlpatterns = [
 
 handler403 = "scanner.admin.refused.forbidden"
 handler404 = "scanner.admin.refused.not_found"
+handler500 = "scanner.admin.refused.failed"

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
@@ -112,6 +113,43 @@ def scan_at_work(database: str) -> Iterator["subprocess.Popen[str]"]:
         yield started
 
 
+def put_to_sleep(started: "subprocess.Popen[str]", database: str) -> None:
+    """Stop a process, at a moment at which it holds no lock of the database.
+
+    Its heart beats all the time; whoever sleeps with a lock on the whole database (as SQLite's is)
+    is followed by nobody until it wakes.
+    """
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        started.send_signal(signal.SIGSTOP)
+        _, status = os.waitpid(started.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        if is_writable(database):
+            return
+        assert time.monotonic() < give_up, "it holds its locks for ever"
+        started.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+
+
+def is_writable(database: str) -> bool:
+    """Tell whether nobody holds the lease's row, or the file that it is in."""
+    query = "UPDATE scanner_lease SET token = token"
+    try:
+        if database.startswith("sqlite"):
+            file = database.removeprefix("sqlite:///")
+            with closing(sqlite3.connect(file, timeout=0)) as session:
+                session.execute(query)
+                session.rollback()
+        else:
+            with psycopg.connect(database) as server:
+                server.execute("SET lock_timeout = '100ms'")
+                server.execute(query)
+                server.rollback()
+    except (sqlite3.OperationalError, psycopg.errors.LockNotAvailable):
+        return False
+    return True
+
+
 def finish(started: "subprocess.Popen[str]") -> tuple[int, str, str]:
     """Let a process go on to its end; give its exit code and what it wrote."""
     out, err = started.communicate("\n", timeout=PATIENCE)
@@ -201,7 +239,7 @@ def test_a_scan_that_slept_while_another_followed_it_records_nothing(
     agent: Agent, database: str, vault_root: Path
 ) -> None:
     with scan_at_work(database) as sleeper:
-        sleeper.send_signal(signal.SIGSTOP)
+        put_to_sleep(sleeper, database)
         with process(IMPATIENT, database) as follower:
             code, out, err = finish(follower)
         assert code == 0, err

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 
 from tests.admin.rows import staff
@@ -39,3 +40,41 @@ def test_a_form_that_is_too_old_says_that_nothing_was_changed(admin_user: User) 
     answer = strict.post(PAUSE.format(make_job().pk), {"reason": "why"})
     assert answer.status_code == 403
     assert "Nothing was changed" in answer.content.decode()
+
+
+@pytest.fixture
+def unlucky(admin_user: User) -> Client:
+    """Give a client that is shown the error's page, as a browser is."""
+    client = Client(raise_request_exception=False)
+    client.force_login(admin_user)
+    return client
+
+
+def answer_of(client: Client, error: Exception) -> tuple[int, str]:
+    """Give what the board answers when each statement fails so."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with connection.execute_wrapper(fail):
+        answer = client.get("/admin/", HTTP_ACCEPT_LANGUAGE="fr")
+    return answer.status_code, answer.content.decode()
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_without_a_database_the_page_says_so_and_that_nothing_is_lost(
+    unlucky: Client, error: type[Exception]
+) -> None:
+    status, page = answer_of(unlucky, error("the server closed the connection: host=db.example"))
+    assert status == 503
+    assert "La base de données ne répond pas" in page
+    assert "aucun n’est perdu" in page
+    assert "db.example" not in page
+    assert "<script>" not in page
+
+
+def test_a_fault_says_in_words_what_to_do_and_nothing_of_itself(unlucky: Client) -> None:
+    status, page = answer_of(unlucky, RuntimeError("a secret"))
+    assert status == 500
+    assert "Cette page n’a pas pu être produite" in page
+    assert "a secret" not in page
