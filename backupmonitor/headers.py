@@ -1,4 +1,4 @@
-"""What a browser may do with our pages: a content security policy, and no sensors.
+"""What a browser may do with our pages: a content security policy, no sensors, https where it is.
 
 Everything comes from this server; nothing runs, nor looks, from within a page's text. `unsafe-eval`
 is what the admin's Alpine.js needs to read its attributes, and is given to the admin alone; style
@@ -6,7 +6,9 @@ is what the admin's Alpine.js needs to read its attributes, and is given to the 
 """
 
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 _POLICY = {
@@ -39,6 +41,12 @@ def is_admin(request: HttpRequest) -> bool:
     return request.path_info.startswith("/admin/")
 
 
+def is_public(request: HttpRequest) -> bool:
+    """Tell whether somebody came by the public address over https, whoever unwraps that."""
+    site = urlsplit(settings.SITE_URL)
+    return site.scheme == "https" and request.META.get("HTTP_HOST") == site.netloc
+
+
 def security_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponseBase]:
@@ -49,6 +57,10 @@ def security_headers(
         policy = ADMIN_POLICY if is_admin(request) else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        # Django says it only where it knows of the https: not behind a proxy that it is not told of.
+        if settings.SECURE_HSTS_SECONDS and is_public(request):
+            seconds = f"max-age={settings.SECURE_HSTS_SECONDS}"
+            response.headers.setdefault("Strict-Transport-Security", seconds)
         return response
 
     return respond

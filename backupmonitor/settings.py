@@ -118,9 +118,11 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_FAILURE_LIMIT = LOGIN_FAILURES
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCK_MINUTES)
 # A name from one address: an office behind one address is not locked out by one of it, nor
-# somebody by whoever guesses at their password from elsewhere.
+# somebody by whoever guesses at their password from elsewhere. The handler has a second limit, for
+# whoever tries many names.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "scanner.visitor_address.counted_address_of"
+AXES_HANDLER = "scanner.login_guard.LoginGuard"
+AXES_CLIENT_IP_CALLABLE = "scanner.login_guard.counted_address_of"
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "scanner.admin.login_failure.locked_out"
 AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever

@@ -12,8 +12,6 @@ from scanner import conf
 
 SOCKET = "unix"
 """Stands among the trusted proxies for whoever calls through a socket, which has no address."""
-NOWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound to it
-"""Stands in the count of failed logins for the address of whoever has none."""
 _MOST_HOPS = 16
 _LONGEST = 64
 
@@ -42,14 +40,6 @@ def address_of(request: HttpRequest) -> str:
             break
         at = before
     return "" if at is None else str(at)
-
-
-def counted_address_of(request: HttpRequest) -> str:
-    """Give the address under which failed logins count: all of which nobody knows it share one.
-
-    Without any, none of theirs would be found again, and nobody of them ever be locked.
-    """
-    return address_of(request) or NOWHERE
 
 
 def network_of(text: str) -> Network | None:

@@ -3,6 +3,7 @@
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
+from pytest_django import Settings
 
 from backupmonitor.headers import ADMIN_POLICY, POLICY, security_headers
 
@@ -41,3 +42,23 @@ def test_no_page_of_the_admin_holds_a_style_sheet_or_a_script(admin_client: Clie
         assert "<style" not in page
         assert "<script>" not in page
         assert " onclick=" not in page
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("site", "host", "seconds", "told"),
+    [
+        ("https://backups.example", "backups.example", 86400, "max-age=86400"),
+        ("https://backups.example", "127.0.0.1:8000", 86400, None),
+        ("https://backups.example", "backups.example", 0, None),
+        ("http://backups.example", "backups.example", 86400, None),
+    ],
+)
+def test_behind_a_proxy_browsers_are_told_to_insist_on_https(
+    settings: Settings, site: str, host: str, seconds: int, told: str | None
+) -> None:
+    settings.SITE_URL, settings.SECURE_HSTS_SECONDS = site, seconds
+    settings.ALLOWED_HOSTS = [host.partition(":")[0]]
+    answer = Client().get("/admin/login/", HTTP_HOST=host)
+    assert answer.status_code == 200
+    assert answer.headers.get("Strict-Transport-Security") == told
