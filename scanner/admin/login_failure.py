@@ -80,7 +80,10 @@ class LoginFailureAdmin(ReadOnlyPage[AccessAttempt]):
             .annotate(failures=Sum("failures_since_start"))
         )
         rows: QuerySet[AccessAttempt] = super().get_queryset(request)
-        return rows.annotate(of_address=Subquery(lately.values("failures")))
+        counted: QuerySet[AccessAttempt] = rows.annotate(
+            of_address=Subquery(lately.values("failures"))
+        )
+        return counted
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         """Let a lock be ended by whoever may."""
