@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +17,7 @@ from scanner.admin.standing import OPEN, STANDINGS, StandingFilter, counted, end
 from scanner.admin.unfolded import ChoicesFilter
 from scanner.alerts.incidents import count_members
 from scanner.models import Delivery, ExpectedBackupJob, Incident, IncidentMember
+from scanner.models.alert import known_at
 
 ACKNOWLEDGED = "acknowledged"
 OF_JOBS = (Incident.Kind.JOB.value, Incident.Kind.PLACE.value)
@@ -36,8 +37,7 @@ class IncidentStandingFilter(StandingFilter):
         """Keep the incidents of the standing."""
         if self.value() != ACKNOWLEDGED:
             return super().queryset(request, queryset)
-        lasts = Q(acknowledged_until=None) | Q(acknowledged_until__gt=timezone.now())
-        return queryset.filter(lasts, ended_at=None, acknowledged_at__isnull=False)
+        return queryset.filter(known_at(timezone.now()), ended_at=None)
 
 
 class _MemberFilter(PlaceFilter):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -30,6 +30,7 @@ from scanner.models import (
     VaultCopy,
     VaultFinding,
 )
+from scanner.models.alert import known_at
 from scanner.models.channel import AlertLevel
 from scanner.scheduler_board import Health, scheduler_health
 from scanner.totals import totals
@@ -114,13 +115,10 @@ def _incidents(request: HttpRequest, companies: Companies, now: datetime) -> dic
         output_field=IntegerField(),
     )
     # Else five that somebody sees to would hide the sixth, which nobody has seen.
-    stands = Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
-    known = Case(
-        When(stands & Q(acknowledged_at__isnull=False), then=Value(1)),
-        default=Value(0),
-        output_field=IntegerField(),
+    seen_to = Case(
+        When(known_at(now), then=Value(1)), default=Value(0), output_field=IntegerField()
     )
-    first = rows.order_by(known, gravity, "-pk")[:MOST_INCIDENTS]
+    first = rows.order_by(seen_to, gravity, "-pk")[:MOST_INCIDENTS]
     return {
         "count": counted(rows),
         "rows": [_incident(one, now) for one in first],
@@ -131,12 +129,10 @@ def _incidents(request: HttpRequest, companies: Companies, now: datetime) -> dic
 
 
 def _incident(incident: Incident, now: datetime) -> dict[str, Any]:
-    until = incident.acknowledged_until
-    is_known = incident.acknowledged_at is not None and (until is None or until > now)
     return {
         "pk": incident.pk,
         "label": incident_facts.level_label(incident),
         "words": incident_facts.words(incident),
         "since": shown.moment(incident.since),
-        "known_by": incident_facts.acknowledgement(incident) if is_known else "",
+        "known_by": incident_facts.acknowledgement(incident) if incident.is_known(now) else "",
     }

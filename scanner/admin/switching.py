@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
@@ -13,15 +14,14 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from scanner import access
-from scanner.admin import incident_facts, navigation, shown, switch
+from scanner.admin import incident_facts, shown, switch
 from scanner.admin.acknowledging import PERMISSION as ACKNOWLEDGE
 from scanner.admin.acting import TO_LIST
 from scanner.admin.adopting import Adopting, adopt_url
 from scanner.admin.pausing import PAUSE_URL, RESUME_URL, Pausing, may_be_paused
 from scanner.admin.retiring import RETIRE_URL
 from scanner.admin.schedule_preview import SchedulePreview
-from scanner.models import ExpectedBackupJob, Incident
+from scanner.models import ExpectedBackupJob
 
 SCAN_URL = "scanner_scanrun_now"
 SCAN_PERMISSION = "scanner.request_scan"
@@ -152,16 +152,11 @@ def _scan_url(request: HttpRequest, job: ExpectedBackupJob) -> str:
 
 def _incident(request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any] | None:
     """Give the way to the open incident that a job is in."""
-    if not navigation.may_see(request, Incident):
-        return None
-    opened = Incident.objects.filter(
-        ended_at=None, members__job=job.pk, members__left_at=None
-    ).order_by("pk")
-    incident = access.visible(opened, access.companies_of(request.user)).first()
+    incident = incident_facts.open_one(job, request)
     if incident is None:
         return None
     may_say = request.user.has_perm(f"scanner.{ACKNOWLEDGE}")
-    is_new = incident.acknowledged_at is None
+    is_new = not incident.is_known(timezone.now())
     return {
         "url": reverse("admin:scanner_incident_change", args=[incident.pk]),
         "words": incident_facts.words(incident),

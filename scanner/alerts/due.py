@@ -26,6 +26,7 @@ from scanner.models import (
     IncidentMember,
     Recipient,
 )
+from scanner.models.alert import known_at
 from scanner.models.batch import BATCH, batches
 from scanner.models.channel import Rhythm
 
@@ -73,10 +74,7 @@ class _Silence:
 
 def _unacknowledged(now: datetime) -> QuerySet[Incident]:
     """Give the open incidents that nobody says to know of."""
-    known = Q(acknowledged_at__isnull=False) & (
-        Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
-    )
-    return Incident.objects.filter(ended_at=None).exclude(known)
+    return Incident.objects.filter(ended_at=None).exclude(known_at(now))
 
 
 def _catch_up(channels: list[Channel], silent: _Silence, now: datetime) -> int:

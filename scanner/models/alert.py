@@ -4,6 +4,8 @@ facts -> incidents -> events -> deliveries -> messages: each arrow is a transact
 repeated.
 """
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -82,6 +84,17 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.name}"
+
+    def is_known(self, now: datetime) -> bool:
+        """Tell whether somebody says to know of it, and that still counts; see `known_at`."""
+        until = self.acknowledged_until
+        return self.acknowledged_at is not None and (until is None or until > now)
+
+
+def known_at(now: datetime) -> Q:
+    """Give the condition of the incidents that somebody says to know of, which still counts."""
+    lasts = Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
+    return Q(acknowledged_at__isnull=False) & lasts
 
 
 class IncidentMember(models.Model):

@@ -84,14 +84,12 @@ def vault_line() -> Line:
 
 
 def _told(incident: Incident, now: datetime) -> OpenIncident:
-    until = incident.acknowledged_until
-    is_known = incident.acknowledged_at is not None and (until is None or until > now)
     return OpenIncident(
         pk=incident.pk,
         words=headline(incident, incident.facts),
         is_problem=incident.level == AlertLevel.PROBLEM.value,
         since=incident.since,
-        known_by=incident.acknowledged_by if is_known else "",
+        known_by=incident.acknowledged_by if incident.is_known(now) else "",
     )
 
 

@@ -1,5 +1,6 @@
 """Pausing with a reason and an end, resuming and retiring: from the list, the page, an action."""
 
+import hashlib
 import re
 from datetime import datetime, timedelta
 from html import unescape
@@ -13,6 +14,7 @@ from pytest_django import Settings
 
 from scanner import roster
 from scanner.models import ExpectedBackupJob, JobChange
+from tests.admin.fields import hidden
 from tests.admin.rows import LIST, staff, write
 from tests.alerts.rows import make_incident
 from tests.scanning import NOW, make_job
@@ -50,6 +52,12 @@ def act(client: Client, action: str, jobs: list[ExpectedBackupJob], **data: str)
     response = client.post(JOBS, {**chosen, **data}, follow=True)
     assert response.status_code == 200
     return unescape(response.content.decode())
+
+
+def confirmed(*jobs: ExpectedBackupJob) -> str:
+    """Give what the page that asks about these jobs posts."""
+    keys = ",".join(str(key) for key in sorted(job.pk for job in jobs))
+    return hashlib.sha256(keys.encode()).hexdigest()
 
 
 # --- The switch in the list -----------------------------------------------------------------------
@@ -308,7 +316,7 @@ def test_many_jobs_are_paused_when_it_is_said_why(admin_client: Client) -> None:
     assert "db_2" not in page
     assert ExpectedBackupJob.objects.filter(is_active=True).count() == 3
 
-    said = {"confirmed": "2", "end": ""}
+    said = {"confirmed": hidden(page, "confirmed"), "end": ""}
     assert "Say why" in act(admin_client, "pause", jobs[:2], reason="", **said)
     assert "2 jobs paused." in act(admin_client, "pause", jobs[:2], reason="moving", **said)
     assert list(ExpectedBackupJob.objects.filter(is_active=True)) == [jobs[2]]
@@ -343,7 +351,8 @@ def test_many_jobs_are_retired_when_it_is_confirmed(admin_client: Client) -> Non
     page = act(admin_client, "retire", jobs[:2], index="0")
     assert "Retire 2 jobs" in page
     assert ExpectedBackupJob.objects.filter(retired_at=None).count() == 3
-    page = act(admin_client, "retire", jobs[:2], confirmed="2", reason="sold")
+    said = {"confirmed": hidden(page, "confirmed"), "reason": "sold"}
+    page = act(admin_client, "retire", jobs[:2], **said)
     assert "2 jobs retired." in page
     assert list(ExpectedBackupJob.objects.filter(retired_at=None)) == [jobs[2]]
     assert "They all were so already." in act(admin_client, "retire", jobs[:2], index="0")
@@ -361,9 +370,8 @@ def test_an_action_reaches_the_jobs_on_other_pages_too(admin_client: Client) -> 
     page = act(admin_client, "pause", list(first), select_across="1")
     assert "Pause 60 jobs" in page
     assert "and 10 more" in page
-    found = re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', page)
-    answer = {name: value for name, value in found if name in {"confirmed", "select_across"}}
-    assert answer == {"confirmed": "60", "select_across": "1"}
+    answer = {name: hidden(page, name) for name in ("confirmed", "select_across")}
+    assert answer["select_across"] == "1"
     page = act(admin_client, "pause", list(first), **answer | {"reason": "moving", "end": ""})
     assert "60 jobs paused." in page
     assert not ExpectedBackupJob.objects.filter(is_active=True).exists()
@@ -372,11 +380,34 @@ def test_an_action_reaches_the_jobs_on_other_pages_too(admin_client: Client) -> 
 @pytest.mark.parametrize("action", ["pause", "retire"])
 def test_nothing_is_done_to_jobs_that_were_not_shown(admin_client: Client, action: str) -> None:
     job = make_job()
+    asked = act(admin_client, action, [job], select_across="1")
     make_job("new")
-    said = {"confirmed": "1", "reason": "moving", "end": "", "select_across": "1"}
-    page = act(admin_client, action, [job], **said)
+    said = {"reason": "moving", "end": "", "select_across": "1"}
+    page = act(admin_client, action, [job], **said, confirmed=hidden(asked, "confirmed"))
     assert "The list has changed meanwhile." in page
-    assert 'name="confirmed" value="2"' in page
+    assert "new" in page
+    assert ExpectedBackupJob.objects.filter(is_active=True).count() == 2
+    act(admin_client, action, [job], **said, confirmed=hidden(page, "confirmed"))
+    assert not ExpectedBackupJob.objects.filter(is_active=True).exists()
+
+
+@pytest.mark.parametrize("action", ["pause", "retire"])
+def test_nothing_is_done_where_as_many_other_jobs_were_shown(
+    admin_client: Client, action: str
+) -> None:
+    recovers, fails = make_job("recovers"), make_job("fails")
+    failed = f"{JOBS}?status__exact=FAILED"
+    said = {"action": action, "select_across": "1", "_selected_action": str(recovers.pk)}
+    ExpectedBackupJob.objects.filter(pk=recovers.pk).update(status="FAILED")
+    asked = admin_client.post(failed, said).content.decode()
+    assert "recovers" in asked
+    ExpectedBackupJob.objects.filter(pk=recovers.pk).update(status="SUCCESS")
+    ExpectedBackupJob.objects.filter(pk=fails.pk).update(status="FAILED")
+    said |= {"confirmed": hidden(asked, "confirmed"), "reason": "moving", "end": ""}
+    page = admin_client.post(failed, said).content.decode()
+    assert "The list has changed meanwhile." in page
+    assert "fails" in page
+    assert "recovers" not in page
     assert ExpectedBackupJob.objects.filter(is_active=True).count() == 2
 
 
@@ -393,7 +424,7 @@ def test_who_may_only_look_can_do_nothing(client: Client, door: str) -> None:
     assert client.post(page_of(job, door), said).status_code == 403
     page = html(client, JOBS)
     assert f'value="{door}"' not in page
-    act(client, door, [job], confirmed="1", **said)
+    act(client, door, [job], confirmed=confirmed(job), **said)
     assert JobChange.objects.exclude(action="added").count() == 0
 
 
@@ -405,8 +436,11 @@ def test_another_companys_job_cannot_be_acted_on(client: Client, door: str) -> N
     said = {"reason": "x", "end": ""}
     assert client.get(page_of(other, door)).status_code in {404, 405}
     assert client.post(page_of(other, door), said).status_code == 404
-    act(client, door, [other], confirmed="1", **said)
-    act(client, door, [own, other], confirmed="1", select_across="1", **said)
+    of_both = confirmed(own, other)
+    act(client, door, [other], confirmed=confirmed(other), **said)
+    act(client, door, [own, other], confirmed=of_both, select_across="1", **said)
+    assert JobChange.objects.exclude(action="added").count() == (door == "resume")
+    act(client, door, [own, other], confirmed=confirmed(own), select_across="1", **said)
     changed = JobChange.objects.exclude(action="added").values_list("job_id", flat=True)
     assert list(changed) == [own.pk]
 
@@ -475,6 +509,10 @@ def test_a_jobs_page_leads_to_its_open_incident(client: Client) -> None:
     assert "Acknowledge the incident" in found
     type(incident).objects.update(acknowledged_at=NOW)
     assert "Open incident" in bar(client, job)
+    type(incident).objects.update(acknowledged_until=timezone.now() + timedelta(days=1))
+    assert "Open incident" in bar(client, job)
+    type(incident).objects.update(acknowledged_until=timezone.now())
+    assert "Acknowledge the incident" in bar(client, job)
 
 
 def test_a_jobs_page_offers_to_scan_its_agent_to_who_may(client: Client) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from scanner import conf
 from scanner.alerts.message import Message
-from scanner.alerts.wording import blocks, facts, items, units
+from scanner.alerts.wording import blocks, items, units
 from scanner.alerts.wording.blocks import Block
 from scanner.alerts.wording.items import IN_FULL, Item, Items
 from scanner.alerts.wording.plain import as_text
@@ -41,10 +41,7 @@ def compose(
         briefly = [blocks.brief(item, now) for item in found.shown[len(first) :]]
         more = found.total - len(found.shown)
         hint = ""
-        if any(
-            not item.is_over and not facts.is_acknowledged(item.incident, now)
-            for item in found.shown
-        ):
+        if any(not item.is_over and not item.incident.is_known(now) for item in found.shown):
             hint = _("Say that you know: acknowledge it on its page, and reminders stop.")
         text, html = render(subject, full, briefly, more=more, hint=hint)
     number = hashlib.sha256(
@@ -133,7 +130,7 @@ def _data(item: Item, now: datetime) -> dict[str, Any]:
     """Give an incident as programs see it: in the machine's words."""
     incident, told = item.incident, item.event.facts
     job = incident.job
-    is_known = facts.is_acknowledged(incident, now)
+    is_known = incident.is_known(now)
     return {
         "id": incident.pk,
         "event": item.kind,

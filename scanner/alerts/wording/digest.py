@@ -24,6 +24,7 @@ from scanner.alerts.wording.facts import Fact
 from scanner.alerts.wording.headlines import headline, name_of
 from scanner.board import moment
 from scanner.models import Channel, ExpectedBackupJob, Incident, IncidentMember, ScanRun
+from scanner.models.alert import known_at
 from scanner.models.channel import AlertLevel
 from scanner.models.choices import Status
 from scanner.models.job import PROBLEM_STATUSES
@@ -116,10 +117,9 @@ def _incidents(
         members = IncidentMember.objects.filter(left_at=None, job__in=jobs)
         theirs = Q(pk__in=members.order_by().values("incident"))
         still = still.filter(theirs | Q(pk__in=_of_the_vault(channel)))
-    known = Q(acknowledged_at__isnull=False) & (
-        Q(acknowledged_until=None) | Q(acknowledged_until__gt=now)
+    counts = still.order_by().aggregate(
+        total=Count("pk"), acknowledged=Count("pk", filter=known_at(now))
     )
-    counts = still.order_by().aggregate(total=Count("pk"), acknowledged=Count("pk", filter=known))
     worst = list(still.order_by("level", "opened_at", "pk")[:SHOWN])  # "problem" < "warning"
     return _Open(worst, counts["total"], counts["acknowledged"])
 
@@ -165,7 +165,7 @@ def _open(incidents: _Open, now: datetime) -> Iterator[Block]:
     for incident in incidents.worst:
         is_problem = incident.level == AlertLevel.PROBLEM.value
         told: list[Fact] = [(_("For"), units.length(now - incident.since))]
-        if facts.is_acknowledged(incident, now):
+        if incident.is_known(now):
             told.append((_("Acknowledged by"), facts.acknowledgement(incident)))
         yield Block(
             tag=_("PROBLEM") if is_problem else _("WARNING"),

@@ -25,12 +25,6 @@ def and_more(count: int) -> str:
     return ngettext("and %(count)d more", "and %(count)d more", count) % {"count": count}
 
 
-def is_acknowledged(incident: Incident, now: datetime) -> bool:
-    """Tell whether somebody says to know of an incident, and that still counts."""
-    until = incident.acknowledged_until
-    return incident.acknowledged_at is not None and (until is None or until > now)
-
-
 def acknowledgement(incident: Incident) -> str:
     """Say who knows of an incident, until when that counts, and his note."""
     until = incident.acknowledged_until
@@ -70,7 +64,7 @@ def of_item(item: Item, now: datetime) -> Iterator[Fact]:
     if len(warnings) > 1:
         words = ", ".join(str(OF_REASON.get(warning, warning)) for warning in warnings)
         yield _("Warnings"), words
-    if not item.is_over and is_acknowledged(incident, now):
+    if not item.is_over and incident.is_known(now):
         yield _("Acknowledged by"), acknowledgement(incident)
 
 
