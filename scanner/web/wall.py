@@ -1,8 +1,10 @@
 """The wall display: the board to be read from afar, by whoever may see it or shows a pass."""
 
+from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import Any
-from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import (
     HttpRequest,
@@ -14,7 +16,7 @@ from django.http import (
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
@@ -26,14 +28,37 @@ from scanner.totals import totals
 from scanner.web import visitors, wall_facts
 from scanner.web.visitors import Visitor
 
+View = Callable[[HttpRequest], HttpResponseBase]
+
 THEMES = ("light", "dark")
+LANGUAGE = "lang"
 EVERY_SECONDS = 30
 """How often a display looks again."""
 STALE_SECONDS = 180
 """After so long without news a display says that what it shows is old."""
 
 
+def _in_its_language(view: View) -> View:
+    """Have a view answer in the language that the address names, if we speak it.
+
+    Who shows a pass cannot press the switch of the admin's pages.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        language = request.GET.get(LANGUAGE)
+        if language not in dict(settings.LANGUAGES):
+            return view(request)
+        with translation.override(language):
+            response = view(request)
+        response["Content-Language"] = language
+        return response
+
+    return answer
+
+
 @require_safe
+@_in_its_language
 def wall(request: HttpRequest) -> HttpResponseBase:
     """Show the wall display; take a pass out of the address, for a cookie."""
     if visitors.PARAMETER in request.GET:
@@ -48,6 +73,7 @@ def wall(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_safe
+@_in_its_language
 def state(request: HttpRequest) -> HttpResponseBase:
     """Give the parts of the display that change, as HTML by the id of their place.
 
@@ -72,7 +98,9 @@ def _page(request: HttpRequest, found: Visitor) -> dict[str, Any]:
         "visitor": found,
         "companies": None if found.companies is None else sorted(found.companies),
         "theme": theme if theme in THEMES else "",
-        "themes": _themes(request),
+        "themes": _ways(request, "theme", ("", *THEMES)),
+        "languages": _ways(request, LANGUAGE, dict(settings.LANGUAGES)),
+        "state_url": reverse("board:wall_state") + _query(request),
         "every_seconds": EVERY_SECONDS,
         "stale_seconds": STALE_SECONDS,
     }
@@ -105,9 +133,7 @@ def _enter(request: HttpRequest) -> HttpResponseBase:
     found = visitors.pass_of(token)
     if found is None:
         return _say(request, *_no_pass())
-    query = [(name, value) for name, value in request.GET.items() if name != visitors.PARAMETER]
-    clean = reverse("board:wall") + (f"?{urlencode(query)}" if query else "")
-    response = HttpResponseRedirect(clean)
+    response = HttpResponseRedirect(reverse("board:wall") + _query(request))
     visitors.remember(response, found, secure=request.is_secure())
     return response
 
@@ -119,9 +145,9 @@ def _refuse(request: HttpRequest) -> HttpResponseBase:
 
 
 def _say(request: HttpRequest, title: str, words: str) -> HttpResponse:
-    return render(
-        request, "scanner/board/wall_refused.html", {"title": title, "words": words}, status=403
-    )
+    address = reverse("board:wall") + _query(request)
+    context = {"title": title, "words": words, "address": address}
+    return render(request, "scanner/board/wall_refused.html", context, status=403)
 
 
 def _refusal(request: HttpRequest) -> tuple[str, str]:
@@ -143,15 +169,22 @@ def _no_pass() -> tuple[str, str]:
     )
 
 
-def _themes(request: HttpRequest) -> list[tuple[str, str]]:
-    """Give the address of the display in each theme; the first is as the device has it."""
+def _query(request: HttpRequest) -> str:
+    """Give what the address says, beside a pass, of how the display is."""
+    query = request.GET.copy()
+    query.pop(visitors.PARAMETER, None)
+    return f"?{query.urlencode()}" if query else ""
+
+
+def _ways(request: HttpRequest, name: str, values: Iterable[str]) -> list[tuple[str, str]]:
+    """Give the address of the display with each value of a parameter, "" for none."""
     query = request.GET.copy()
     found = []
-    for theme in ("", *THEMES):
-        query["theme"] = theme
-        if not theme:
-            del query["theme"]
-        found.append((theme, f"?{query.urlencode()}"))
+    for value in values:
+        query[name] = value
+        if not value:
+            del query[name]
+        found.append((value, f"?{query.urlencode()}"))
     return found
 
 

@@ -1,7 +1,8 @@
 """The wall display: who may see it, what of, and that a pass opens it until it is revoked."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from itertools import product
 from typing import Any
 
@@ -259,13 +260,24 @@ def test_a_user_sees_their_own_whatever_pass_the_browser_holds(client: Client) -
 
 def enter(client: Client, how: str, *companies: str) -> None:
     if how == "pass":
-        make_pass(*companies)
+        make_pass(*(companies or ("*",)))
         hang_up(client)
     else:
         client.force_login(staff("view_wall", companies=companies or ("*",)))
 
 
 each_way = pytest.mark.parametrize("how", ["pass", "user"])
+
+
+def test_a_pass_that_names_no_company_shows_none(client: Client) -> None:
+    make_jobs_of_two_companies()
+    make_pass()
+    hang_up(client)
+    page = html(client) + parts(client) + client.get(MATRIX).content.decode()
+    assert ACME not in page
+    assert GLOBEX not in page
+    assert "host-a" not in page
+    assert counted(page, "problem") == 0
 
 
 @each_way
@@ -412,6 +424,61 @@ def test_its_theme_is_in_the_address(client: Client) -> None:
     assert 'data-theme="dark" class="dark"' in html(client, f"{WALL}?theme=dark")
     assert 'data-theme="auto"' in html(client, f"{WALL}?theme=<b>")
     assert "?theme=light" in html(client)
+
+
+def test_its_language_is_in_the_address(client: Client) -> None:
+    make_pass()
+    french = f"{WALL}?lang=fr&theme=dark"
+    assert hang_up(client, query="&lang=fr&theme=dark")["Location"] == french
+    response = client.get(french)
+    page = response.content.decode()
+    assert response["Content-Language"] == "fr"
+    assert '<html lang="fr" data-theme="dark"' in page
+    assert "Aucun incident en cours" in page
+    assert re.search(r'href="[?]lang=fr&amp;theme=dark" lang="fr"[^>]*aria-current="true"', page)
+    assert re.search(r'href="[?]lang=en&amp;theme=dark" lang="en" hreflang="en">English<', page)
+    assert re.search(r'href="[?]lang=fr&amp;theme=light"', page)
+    # What it looks for again is in the same language.
+    looks = re.search(r'data-url="([^"]*)"', page)
+    assert looks is not None
+    answer = client.get(unescape(looks[1])).json()
+    assert "Aucun incident en cours" in answer["parts"]["incidents"]
+    assert '<html lang="en"' in html(client)
+
+
+@pytest.mark.parametrize("language", ["", "de", "FR", "../fr", "%00"])
+def test_a_language_that_we_do_not_speak_leaves_it_as_the_device_asks(
+    client: Client, language: str
+) -> None:
+    enter(client, "user")
+    for asked in ("en", "fr"):
+        response = client.get(f"{WALL}?lang={language}", headers={"accept-language": asked})
+        assert f'<html lang="{asked}"' in response.content.decode()
+        assert response["Content-Language"] == asked
+
+
+def test_a_display_that_is_refused_comes_back_as_it_was_and_says_so_in_its_language(
+    client: Client,
+) -> None:
+    make_pass(revoked_at=NOW)
+    page = hang_up(client, query="&lang=fr&theme=dark").content.decode()
+    assert '<html lang="fr"' in page
+    assert 'data-url="/board/?lang=fr&amp;theme=dark"' in page
+    assert "?next=/board/%3Flang%3Dfr%26theme%3Ddark" in page
+    assert TOKEN not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "since"),
+    [("en", "since 2026-03-02 13:00 UTC"), ("fr", "depuis le 02/03/2026 13:00 UTC")],
+)
+def test_an_incident_says_since_when_as_other_pages_write_times_and_in_which_zone(
+    client: Client, language: str, since: str
+) -> None:
+    make_jobs_of_two_companies()
+    Incident.objects.update(since=datetime(2026, 3, 2, 13, tzinfo=UTC))
+    enter(client, "pass")
+    assert since in html(client, f"{WALL}?lang={language}")
 
 
 def test_the_display_holds_nothing_that_its_policy_forbids(client: Client) -> None:

@@ -8,7 +8,7 @@
     async function look() {
         try {
             const response = await fetch(url, { cache: "no-store", redirect: "manual" });
-            if (response.ok) return location.replace(url);
+            if (response.ok) return location.replace(url + location.hash);
         } catch {
             // The server is away: look again.
         }
