@@ -14,15 +14,18 @@
 
     function start() {
         const root = find("bm-board");
-        if (!root) return;
+        if (root) startMatrix(root);
+        setInterval(() => document.hidden || refresh(), EVERY * 1000);
+        document.addEventListener("visibilitychange", () => document.hidden || refresh());
+    }
+
+    function startMatrix(root) {
         config = JSON.parse(find("bm-board-config").textContent);
         view = board.readView(config.spans);
         grid = new board.Grid(find("bm-board-grid"), { toggle });
         listen(root);
         showChoices();
         load();
-        setInterval(() => document.hidden || refresh(), EVERY * 1000);
-        document.addEventListener("visibilitychange", () => document.hidden || refresh());
         addEventListener("hashchange", () => {
             const days = view.days;
             view = board.readView(config.spans);
@@ -32,9 +35,10 @@
         });
     }
 
+    // Where there is no matrix yet, the rest of the page has its news all the same.
     function refresh() {
-        load();
-        renew();
+        if (config) load();
+        board.renew();
     }
 
     // Ask for the data. What is answered to an earlier question than the last one is not shown.
@@ -128,26 +132,6 @@
     // Change a text only where it differs: screen readers read out what changes.
     function put(element, text) {
         if (element.textContent !== text) element.textContent = text;
-    }
-
-    // Fetch the parts of the page that the server writes anew.
-    async function renew() {
-        const parts = [...document.querySelectorAll("[data-board-live][id]")];
-        if (!parts.length) return;
-        try {
-            const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-            if (response.redirected || !response.ok) return;
-            const page = new DOMParser().parseFromString(await response.text(), "text/html");
-            for (const part of parts) replace(part, page.getElementById(part.id));
-        } catch {
-            // The server is away, which the matrix says already.
-        }
-    }
-
-    function replace(part, fresh) {
-        // What somebody is about to press or fill in is not taken away from under them.
-        const isUsed = part.contains(document.activeElement) || part.querySelector("details[open]");
-        if (fresh && !isUsed && fresh.innerHTML !== part.innerHTML) part.replaceWith(fresh);
     }
 
     document.addEventListener("DOMContentLoaded", start);
