@@ -59,36 +59,42 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Rows in the order of company, city, neighborhood and database; the last of `span` days."""
+    """Rows in the order of company, city, neighborhood and database; `span` days, until `end`."""
 
+    today: date
     end: date
     span: int
     rows: list[Row]
 
 
-def read(companies: Companies, *, end: date, span: int) -> Matrix:
+def read(companies: Companies, *, today: date, span: int) -> Matrix:
     """Give the matrix of what these companies may be shown, in one statement.
 
-    It ends on the day `end`, or on the next one where a zone that is ahead has a verdict of it.
-    Retired jobs are left out.
+    It ends today, or tomorrow where there is a verdict of tomorrow: of a zone that is a day ahead,
+    or of a backup that came early. One of a later day waits for its day. Retired jobs are left out.
     """
+    tomorrow = today.toordinal() + 1
     jobs = access.visible(ExpectedBackupJob.objects.filter(retired_at=None), companies)
     rows = jobs.order_by(*_COLUMNS[:4], "pk").values_list(*_COLUMNS, Cast("days", TextField()))
-    found = [(values, _days(text, span + 1)) for *values, text in rows]
-    newest = max((int(days[-3]) for _values, days in found if days), default=0)
-    if newest > end.toordinal():
-        end += _DAY
+    found = [(values, _days(text, tomorrow, span)) for *values, text in rows]
+    is_ahead = any(days and int(days[-3]) == tomorrow for _values, days in found)
+    end = today + _DAY if is_ahead else today
     start = end.toordinal() - span + 1
-    return Matrix(end, span, [_row(values, days, start, span) for values, days in found])
+    return Matrix(today, end, span, [_row(values, days, start, span) for values, days in found])
 
 
-def _days(text: str, most: int) -> list[str]:
-    """Give the last of a job's days as they are stored: day, letter, entry; day, letter, entry ...
+def _days(text: str, last: int, span: int) -> list[str]:
+    """Give a job's days until `last` as they are stored: day, letter, entry; day, letter, entry ...
+
+    There are enough for `span` days until `last`, and for as many until the day before.
 
     Ten thousand jobs have a million days: to make lists of them, as JSON, would take seconds.
     """
     flat = text.translate(_PUNCTUATION)
-    return flat.split(",")[-3 * most :] if flat else []
+    days = flat.split(",") if flat else []
+    while days and int(days[-3]) > last:
+        del days[-3:]
+    return days[-3 * (span + 1) :]
 
 
 def _row(values: Sequence[Any], days: list[str], start: int, span: int) -> Row:
@@ -117,6 +123,7 @@ def as_data(matrix: Matrix) -> dict[str, Any]:
     it stands now, standing, next deadline in seconds since 1970 or null].
     """
     return {
+        "today": matrix.today.isoformat(),
         "end": matrix.end.isoformat(),
         "span": matrix.span,
         "places": list(_places(matrix.rows)),

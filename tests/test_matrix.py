@@ -18,8 +18,8 @@ TODAY = date(2026, 3, 2)
 EVERY = access.EVERY
 
 
-def read(companies: access.Companies = EVERY, end: date = TODAY, span: int = 30) -> matrix.Matrix:
-    return matrix.read(companies, end=end, span=span)
+def read(companies: access.Companies = EVERY, today: date = TODAY, span: int = 30) -> matrix.Matrix:
+    return matrix.read(companies, today=today, span=span)
 
 
 def with_days(job: ExpectedBackupJob, *days: tuple[date, str, int]) -> ExpectedBackupJob:
@@ -52,7 +52,12 @@ def many(count: int) -> None:
 def test_without_jobs_there_are_no_rows() -> None:
     found = read()
     assert found.rows == []
-    assert matrix.as_data(found) == {"end": "2026-03-02", "span": 30, "places": []}
+    assert matrix.as_data(found) == {
+        "today": "2026-03-02",
+        "end": "2026-03-02",
+        "span": 30,
+        "places": [],
+    }
 
 
 def test_a_day_has_its_letter_and_entry_and_the_others_nothing() -> None:
@@ -69,19 +74,38 @@ def test_what_is_older_than_the_span_is_left_out() -> None:
     assert (long.letters, long.entries) == ("C" + "." * 58 + "MU" + "." * 29, [1, 2, 3])
 
 
-def test_it_ends_on_the_day_that_is_said() -> None:
+def test_it_ends_today() -> None:
     with_days(make_job(), (ago(5), "S", 1), (ago(4), "F", 2))
-    found = read(end=ago(4))
+    found = read(today=ago(4))
     assert (found.end, found.rows[0].letters[-2:]) == (ago(4), "SF")
 
 
-def test_a_verdict_of_a_zone_that_is_a_day_ahead_is_shown() -> None:
+def test_it_ends_tomorrow_where_a_backup_has_come_for_that_and_still_says_which_day_is_today() -> (
+    None
+):
     with_days(make_job("AHEAD"), (ago(0), "S", 1), (ago(-1), "M", 2))
     make_job("HERE")
     found = read()
-    assert found.end == ago(-1)
+    assert (found.today, found.end) == (TODAY, ago(-1))
     assert [row.letters[-2:] for row in found.rows] == ["SM", ".."]
     assert {len(row.letters) for row in found.rows} == {30}
+    assert matrix.as_data(found)["today"] == "2026-03-02"
+    assert matrix.as_data(found)["end"] == "2026-03-03"
+
+
+def test_a_verdict_of_a_later_day_waits_for_its_day() -> None:
+    with_days(make_job(), (ago(0), "S", 1), (ago(-2), "M", 2))
+    found = read()
+    assert (found.end, found.rows[0].letters[-2:], found.rows[0].entries) == (TODAY, ".S", [1])
+    assert read(today=ago(-1)).rows[0].letters[-3:] == "S.M"
+
+
+def test_verdicts_of_later_days_hide_neither_tomorrows_nor_the_oldest() -> None:
+    past = [(ago(day), "S", 100 - day) for day in range(29, -1, -1)]
+    with_days(make_job(), *past, *((ago(-day), "W", 100 + day) for day in range(2, 8)))
+    assert read().rows[0].letters == "S" * 30
+    with_days(make_job("EARLY"), (ago(-1), "F", 1), (ago(-3), "W", 2))
+    assert [row.letters for row in read().rows] == ["S" * 29 + ".", "." * 29 + "F"]
 
 
 def test_what_history_records_is_what_the_matrix_shows() -> None:

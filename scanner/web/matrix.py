@@ -30,7 +30,7 @@ def data(request: HttpRequest) -> HttpResponse:
     days = request.GET.get("days", str(matrix.SPANS[0]))
     if days not in map(str, matrix.SPANS):
         return JsonResponse({"error": "days: 30 or 90"}, status=HTTPStatus.BAD_REQUEST)
-    found = matrix.read(who.companies, end=timezone.localdate(), span=int(days))
+    found = matrix.read(who.companies, today=timezone.localdate(), span=int(days))
     return JsonResponse(
         matrix.as_data(found), json_dumps_params={"separators": (",", ":"), "ensure_ascii": False}
     )

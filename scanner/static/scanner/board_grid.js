@@ -46,6 +46,7 @@
             this.measure();
             this.restore(anchor);
             if (isFirst || isOther) this.root.scrollLeft = this.root.scrollWidth; // to today
+            if (isFirst && board.where) this.root.scrollTo(...board.where);
             this.render();
         }
 
@@ -56,7 +57,7 @@
         showHead() {
             const isDense = this.words.dates.length > DENSE;
             const head = board.headRow(this.words, isDense);
-            if (this.head?.textContent !== head.textContent) {
+            if (!this.head?.isEqualNode(head)) {
                 this.root.classList.toggle("bm-dense", isDense);
                 this.root.style.setProperty("--bm-days", this.words.dates.length);
                 if (this.head) this.head.replaceWith(head);
@@ -141,7 +142,7 @@
         }
 
         draw(line, spare) {
-            const looks = board.looksOf(line, this.words.days.at(-1));
+            const looks = board.looksOf(line, this.words.days.slice(-2)); // today is one of them
             let known = this.rows.get(line.id);
             if (!known) {
                 const row = spare[board.isGroup(line)].pop() ?? this.newRow();

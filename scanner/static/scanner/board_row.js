@@ -6,6 +6,7 @@
     const board = (globalThis.bmBoard ??= {});
     const MARKS = { ".": "nothing", "?": "unknown" };
     const MOST_COUNTED = 99;
+    const DAY = 24 * 60 * 60 * 1000; // ms
 
     board.NAME = 0; // the columns before the days
     board.NOW = 1;
@@ -20,19 +21,23 @@
 
     // Give what knows the words for a tree: of dates, moments, numbers.
     board.wordsFor = (config, tree, language) => {
-        const [year, month, day] = tree.end.split("-").map(Number);
+        const end = new Date(tree.end); // as a date alone: in UTC, as all days here
         const format = (options) => new Intl.DateTimeFormat(language, options);
         const long = format({ weekday: "long", day: "numeric", month: "long", timeZone: "UTC" });
         const moment = format({ year: "numeric", month: "short", day: "numeric", ...board.CLOCK });
         const number = new Intl.NumberFormat(language);
         const dates = Array.from(
             { length: tree.span },
-            (_, at) => new Date(Date.UTC(year, month - 1, day - tree.span + 1 + at)),
+            (_, at) => new Date(end.getTime() - (tree.span - 1 - at) * DAY),
         );
+        const today = tree.span - 1 - (end - new Date(tree.today)) / DAY;
         return {
             ...config,
             dates,
-            days: dates.map((date) => long.format(date)),
+            today, // the index of its date: where a verdict is of tomorrow, not the last
+            days: dates.map((date, at) =>
+                at === today ? `${long.format(date)} (${config.words.today})` : long.format(date),
+            ),
             months: format({ month: "short", timeZone: "UTC" }),
             moment: (seconds) => moment.format(new Date(seconds * 1000)),
             number: (count) => number.format(count),
@@ -75,9 +80,9 @@
     const problems = (words, count) => board.fill(words.words.problems, { count: words.number(count) });
 
     // Give what a row looks like, as a text: a row that is alike need not be filled again.
-    board.looksOf = (line, span) =>
+    board.looksOf = (line, days) =>
         JSON.stringify([
-            [line.name, line.letters, line.now, line.standing, line.level, span],
+            [line.name, line.letters, line.now, line.standing, line.level, days],
             board.isGroup(line)
                 ? [line.isFolded, line.jobCount, line.problemCount, Array.from(line.counts)]
                 : [line.entries, line.deadline],
@@ -191,7 +196,6 @@
         const row = element("div", "bm-row bm-head");
         row.setAttribute("role", "row");
         row.setAttribute("aria-rowindex", "1");
-        const last = words.dates.length - 1;
         const heads = [
             heading("bm-name", words.words.database),
             heading("bm-cell bm-now", words.words.now),
@@ -200,10 +204,11 @@
                 const isFirst = date.getUTCDate() === 1 || (at === 0 && date.getUTCDate() < 25);
                 const month = element("span", "bm-month", isFirst ? words.months.format(date) : "");
                 // Where days are narrow, each Monday's number is enough to find a date.
-                const isSaid = !isDense || date.getUTCDay() === 1 || at === last;
+                const isSaid = !isDense || date.getUTCDay() === 1 || at === words.today;
                 const number = element("span", isSaid ? "" : "bm-unseen", String(date.getUTCDate()));
                 made.append(month, number);
-                made.classList.toggle("bm-today", at === last);
+                made.classList.toggle("bm-today", at === words.today);
+                if (at === words.today) made.setAttribute("aria-current", "date");
                 made.classList.toggle("bm-sunday", date.getUTCDay() === 0);
                 made.setAttribute("aria-label", words.days[at]);
                 return made;

@@ -16,7 +16,8 @@
 
     // Make the tree of the server's data. A group that was known before folds itself as it did.
     board.treeOf = (data, { before, language, unattended }) => {
-        const tree = { span: data.span, end: data.end, groups: new Map(), tops: [], jobs: [] };
+        const { span, today, end } = data;
+        const tree = { span, today, end, groups: new Map(), tops: [], jobs: [] };
         for (const [company, city, neighborhood, jobs] of data.places) {
             const names = [company, city, neighborhood];
             let parent = null;
