@@ -1,10 +1,13 @@
 """What axe-core finds on a page."""
 
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from playwright.sync_api import Page
+
+from tests.browser.visitor import HEIGHT, HUGE, NARROW, WIDE, Visitor
 
 GRAVE = ("serious", "critical")
 OF_COLOURS = ("color-contrast", "link-in-text-block")
@@ -37,3 +40,25 @@ def is_wider_than_its_window(page: Page) -> bool:
             "document.scrollingElement.scrollWidth > document.documentElement.clientWidth"
         )
     )
+
+
+def examine(visitor: Visitor, reach: Callable[[], object]) -> list[str]:
+    """Give what is wrong with the page that is reached so, in each light and width.
+
+    In the dark only the colours are others.
+    """
+    page, found = visitor.page, []
+    for scheme, widths in (("light", (WIDE, NARROW)), ("dark", (WIDE,))):
+        visitor.show_in(scheme)
+        page.set_viewport_size({"width": WIDE, "height": HEIGHT})
+        reach()
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+            if is_wider_than_its_window(page):
+                found.append(f"{scheme} {width}: is scrolled sideways")
+            grave = grave_findings(page, only_colours=scheme == "dark")
+            found += [f"{scheme} {width}: {finding}" for finding in grave]
+    page.set_viewport_size({"width": HUGE, "height": HEIGHT})
+    if is_wider_than_its_window(page):
+        found.append(f"{HUGE}: is scrolled sideways")
+    return found

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -21,8 +21,9 @@ from scanner.models import (
     VaultCopy,
     WallPass,
 )
-from tests.browser import accessibility, fleet
-from tests.browser.visitor import HEIGHT, HUGE, NARROW, WIDE, Come, Visitor
+from tests.browser import fleet
+from tests.browser.accessibility import examine
+from tests.browser.visitor import Come
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -35,6 +36,7 @@ ADDED: tuple[type[Model], ...] = (
     MaintenanceWindow,
     Recipient,
     User,
+    Group,
     WallPass,
 )
 
@@ -62,6 +64,11 @@ def _pages() -> Iterator[tuple[str, Address]]:
     yield "board of 90 days", _named("admin:index", query="#days=90&fold=all")
     yield "wall", _named("board:wall")
     yield "password_change", _named("admin:password_change")
+    yield "password_of_another", _named("admin:auth_user_password_change", User)
+    yield "job_history", _named("admin:scanner_expectedbackupjob_history", ExpectedBackupJob)
+    yield "recipient_delete", _named("admin:scanner_recipient_delete", Recipient)
+    jobs = "admin:scanner_expectedbackupjob_changelist"
+    yield "no job is found", _named(jobs, query="?q=nothing-of-that-name")
     yield "scan_now", _named("admin:scanner_scanrun_now")
     yield "scan_progress", _named("admin:scanner_scanrun_progress", TaskRequest)
     for name in ("pause", "retire"):
@@ -75,26 +82,6 @@ def _pages() -> Iterator[tuple[str, Address]]:
 PAGES = dict(_pages())
 
 
-def examine(visitor: Visitor, path: str, status: int = 200) -> list[str]:
-    """Give what is wrong with a page in each light and width.
-
-    In the dark only the colours are others.
-    """
-    found: list[str] = []
-    for scheme in ("light", "dark"):
-        visitor.show_in(scheme)
-        visitor.page.set_viewport_size({"width": WIDE, "height": HEIGHT})
-        visitor.open(path, status)
-        for width in (WIDE, NARROW, HUGE):
-            visitor.page.set_viewport_size({"width": width, "height": HEIGHT})
-            if accessibility.is_wider_than_its_window(visitor.page):
-                found.append(f"{scheme} {width}: is scrolled sideways")
-            if width != HUGE:
-                grave = accessibility.grave_findings(visitor.page, only_colours=scheme == "dark")
-                found += [f"{scheme} {width}: {finding}" for finding in grave]
-    return found
-
-
 @pytest.fixture(autouse=True)
 def _fleet(site: str, deposit_root: Path, vault_root: Path) -> None:
     vault_root.mkdir()
@@ -106,17 +93,19 @@ def _fleet(site: str, deposit_root: Path, vault_root: Path) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_for_everybody(come: Come, name: str) -> None:
     visitor = come(User.objects.create_superuser("admin", password="secret"))
-    found = examine(visitor, PAGES[name](), 404 if name == "download_refused" else 200)
+    status = 404 if name == "download_refused" else 200
+    found = examine(visitor, lambda: visitor.open(PAGES[name](), status))
     assert not found, "\n".join(found)
 
 
 def test_the_way_in_is_for_everybody(come: Come) -> None:
-    found = examine(come(), reverse("admin:login"))
+    visitor = come()
+    found = examine(visitor, lambda: visitor.open(reverse("admin:login")))
     assert not found, "\n".join(found)
 
 
 def test_an_empty_board_is_for_everybody(come: Come) -> None:
     ExpectedBackupJob.objects.update(retired_at=timezone.now())
     visitor = come(User.objects.create_superuser("admin", password="secret"))
-    found = examine(visitor, reverse("admin:index"))
+    found = examine(visitor, lambda: visitor.open(reverse("admin:index")))
     assert not found, "\n".join(found)
