@@ -249,7 +249,7 @@ def test_a_year_has_the_days_of_the_jobs_zone() -> None:
     entry(job, cycle_due=new_year - HOUR)
     entry(job, cycle_due=new_year + 365 * DAY)
     found = days.of_year(job, 2026)
-    assert found == {date(2026, 1, 1): first, date(2026, 12, 31): last}
+    assert found == {date(2026, 1, 1): ("S", first.pk), date(2026, 12, 31): ("S", last.pk)}
 
 
 # --- By history -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from scanner import days
 from scanner.admin import when
 from scanner.admin.unfolded import Words
 from scanner.cycle import time_zone
-from scanner.models import BackupEntry, ExpectedBackupJob
+from scanner.models import ExpectedBackupJob
 
 FIRST_YEAR, LAST_YEAR = 1970, 9000
 WORDS: Mapping[str, Words] = {
@@ -100,18 +100,17 @@ def of_year(job: ExpectedBackupJob, year: int, now: datetime) -> Year:
     )
 
 
-def _day(on: date, month: int, known_by: Mapping[date, BackupEntry], today: date) -> Day | None:
+def _day(on: date, month: int, known_by: Mapping[date, tuple[str, int]], today: date) -> Day | None:
     if on.month != month:
         return None
-    entry = known_by.get(on)
-    if entry is None:
+    if on not in known_by:
         return Day(on.day, is_today=on == today)
-    letter = days.letter_of(entry)
+    letter, entry = known_by[on]
     return Day(
         number=on.day,
         mark=_MARKS.get(letter, letter),
         words=_("%(day)s: %(verdict)s") % {"day": when.day(on), "verdict": WORDS[letter]},
-        url=reverse("admin:scanner_backupentry_change", args=[entry.pk]),
+        url=reverse("admin:scanner_backupentry_change", args=[entry]),
         is_today=on == today,
     )
 
