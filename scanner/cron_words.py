@@ -8,25 +8,24 @@ short word for it ("at the minutes 0, 7 and 9 of the hours 1-3 and 5"). In this 
    minutes and the hours one by one;
 2. the days: of the month, of the week, or both; where both are restricted cron takes a day that is
    either, unless one of the two begins with a star;
-3. the months, where not all of them.
+3. the months, where not all of them; one month alone is said with its days, where they are days
+   of the month and nothing else: "on the 1st of January".
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from cronsim import CronSim
 from django.utils.dates import MONTHS, WEEKDAYS
 from django.utils.text import get_text_list
 from django.utils.translation import gettext, ngettext, pgettext
 
+from scanner.cron_numbers import FEWEST_OF_A_RUN, even_step_of, is_run, is_series, runs, step_of
 from scanner.timetable import fields
 
 _HOUR = 60
 _DAY = 24
 _MOST_TIMES, _FEW_TIMES = 6, 3
-_FEWEST_OF_A_RUN = 3
-_FEWEST_OF_A_SERIES = 5
 _SUNDAY = 6  # as Django and Python count; cron's Sunday is 0, and 7
 _EVERY_DAY_OF_THE_MONTH = frozenset(range(1, 32))
 _EVERY_DAY_OF_THE_WEEK = frozenset(range(7))
@@ -45,6 +44,9 @@ def reading(expression: str) -> str:
         return gettext("at any time")
     cron = CronSim(" ".join(parts), _ANY_TIME)
     times = _Times(cron.minutes, cron.hours)
+    dates = _dates(cron)
+    if dates:
+        return times.together_with(dates)
     in_some_months = set(cron.months) != _EVERY_MONTH
     days = _days(cron, in_some_months=in_some_months)
     said = times.together_with(days)
@@ -75,15 +77,15 @@ class _Times:
         """Say what comes back at even distances; nothing where it does not."""
         if len(self.minutes) * len(self.hours) <= _FEW_TIMES:
             return ""
-        step = _even_step(self.minutes, _HOUR)
-        if step and (self.is_always or _is_run(self.hours)):
+        step = even_step_of(self.minutes, _HOUR)
+        if step and (self.is_always or is_run(self.hours)):
             return self._every_minutes(step)
         if len(self.minutes) > 1:
             return ""
         if self.is_always:
             return _each_hour(self.minutes[0])
-        step = _step(self.hours)
-        if step and len(self.hours) >= _FEWEST_OF_A_RUN:
+        step = step_of(self.hours)
+        if step and len(self.hours) >= FEWEST_OF_A_RUN:
             words = ngettext("every hour", "every %(count)d hours", step) % {"count": step}
             return self._between(words)
         return ""
@@ -129,6 +131,28 @@ class _Times:
 # --- Days and months ------------------------------------------------------------------------------
 
 
+def _dates(cron: CronSim) -> str:
+    """Say days of the one month in which it is; empty where that is not all there is to say."""
+    numbers = sorted(day for day in cron.days if day > 0)
+    has_names = len(numbers) < len(cron.days)
+    is_any = set(numbers) >= _EVERY_DAY_OF_THE_MONTH
+    if len(cron.months) > 1 or has_names or is_any or is_series(numbers):
+        return ""
+    if _any_of_week(cron) and cron.day_and:
+        [month] = cron.months
+        told = {
+            "days": _list([_range_of_days(run) for run in runs(numbers)]),
+            "month": MONTHS[month],
+        }
+        return pgettext("days of one month", "on %(days)s of %(month)s") % told
+    return ""
+
+
+def _any_of_week(cron: CronSim) -> bool:
+    plain = {_weekday(day) for day in cron.weekdays if isinstance(day, int)}
+    return plain >= _EVERY_DAY_OF_THE_WEEK
+
+
 def _days(cron: CronSim, *, in_some_months: bool) -> str:
     """Say on which days; empty where it is every day."""
     of_month = set(cron.days)
@@ -136,7 +160,7 @@ def _days(cron: CronSim, *, in_some_months: bool) -> str:
     plain = {_weekday(day) for day in of_week if isinstance(day, int)}
     nth = {(place, _weekday(day)) for day, place in (d for d in of_week if isinstance(d, tuple))}
     any_of_month = of_month >= _EVERY_DAY_OF_THE_MONTH
-    any_of_week = plain >= _EVERY_DAY_OF_THE_WEEK
+    any_of_week = _any_of_week(cron)
     if any_of_month and any_of_week:
         return ""
     if (any_of_month or any_of_week) and not cron.day_and:
@@ -156,14 +180,14 @@ def _days(cron: CronSim, *, in_some_months: bool) -> str:
 
 def _of_month(days: set[int], *, in_some_months: bool) -> str:
     numbers = sorted(day for day in days if day > 0)
-    step = _step(numbers)
-    if step > 1 and len(numbers) >= _FEWEST_OF_A_SERIES and len(numbers) == len(days):
+    if is_series(numbers) and len(numbers) == len(days):
+        step = step_of(numbers)
         ends = {"first": _ordinal(numbers[0]), "last": _ordinal(numbers[-1]), "count": step}
         if in_some_months:
             return gettext("every %(count)d days from the %(first)s to the %(last)s") % ends
         words = gettext("every %(count)d days from the %(first)s to the %(last)s of each month")
         return words % ends
-    named = [_range_of_days(run) for run in _runs(numbers)]
+    named = [_range_of_days(run) for run in runs(numbers)]
     if CronSim.LAST_WEEKDAY in days:
         named.append(gettext("the last day from Monday to Friday"))
     if CronSim.LAST in days:
@@ -214,13 +238,16 @@ def _weekdays(days: list[int], *, only: bool) -> str:
         return pgettext("weekday", "every %(day)s") % {"day": WEEKDAYS[days[0]]}
     from_sunday = sorted((day + 1) % 7 for day in days)
     for run, first in ((days, 0), (from_sunday, _SUNDAY)):
-        if len(run) >= _FEWEST_OF_A_RUN and _is_run(run):
+        if len(run) >= FEWEST_OF_A_RUN and is_run(run):
             ends = {
                 "first": WEEKDAYS[(run[0] + first) % 7],
                 "last": WEEKDAYS[(run[-1] + first) % 7],
             }
             return pgettext("weekdays", "%(first)s to %(last)s") % ends
-    named = [str(WEEKDAYS[day]) for day in days]
+    # In French each has an article of its own.
+    named = [
+        pgettext("one of several weekdays", "%(day)s") % {"day": WEEKDAYS[day]} for day in days
+    ]
     return pgettext("weekdays", "on %(days)s") % {"days": _list(named)}
 
 
@@ -236,7 +263,7 @@ def _nth(place: int, day: int) -> str:
 
 
 def _months(months: list[int]) -> str:
-    if len(months) >= _FEWEST_OF_A_RUN and _is_run(months):
+    if len(months) >= FEWEST_OF_A_RUN and is_run(months):
         ends = {"first": MONTHS[months[0]], "last": MONTHS[months[-1]]}
         return pgettext("months", "from %(first)s to %(last)s") % ends
     named = [str(MONTHS[month]) for month in months]
@@ -266,34 +293,4 @@ def _list(words: Sequence[str]) -> str:
 
 def _numbers(numbers: Sequence[int]) -> str:
     """Say numbers, those that follow each other by the first and the last."""
-    return _list(
-        [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in _runs(numbers)]
-    )
-
-
-def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Part ascending numbers into those that follow each other, three or more, and single ones."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    long = _FEWEST_OF_A_RUN
-    return [part for run in runs for part in ([run] if len(run) >= long else [[n] for n in run])]
-
-
-def _is_run(numbers: Sequence[int]) -> bool:
-    return numbers[-1] - numbers[0] == len(numbers) - 1
-
-
-def _step(numbers: Sequence[int]) -> int:
-    """Give the distance between numbers that are all as far from each other, else 0."""
-    steps = {after - before for before, after in pairwise(numbers)}
-    return steps.pop() if len(steps) == 1 else 0
-
-
-def _even_step(numbers: Sequence[int], whole: int) -> int:
-    """Give the distance between numbers that part a whole into equal lengths, else 0."""
-    step = _step(numbers)
-    return step if step and step * len(numbers) == whole else 0
+    return _list([str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs(numbers)])

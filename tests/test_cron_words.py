@@ -91,7 +91,14 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
         ("0 3 1-31 * MON", "every day at 03:00"),
         ("0 3 */1 * MON", "every Monday at 03:00"),
         # --- Months ---
-        ("0 0 1 1 *", "on the 1st at 00:00, in January"),
+        ("0 0 1 1 *", "on the 1st of January at 00:00"),
+        ("0 0 1,3,15-17 2 *", "on the 1st, the 3rd and the 15th to the 17th of February at 00:00"),
+        ("*/15 * 1 12 *", "every 15 minutes, on the 1st of December"),
+        ("0 0 1-31 1 *", "every day at 00:00, in January"),
+        ("0 0 L 1 *", "on the last day at 00:00, in January"),
+        ("0 0 1 1,7 *", "on the 1st at 00:00, in January and July"),
+        ("0 3 1 1 FRI", "on the 1st, and also every Friday, at 03:00, in January"),
+        ("0 3 1 1 0-6", "every day at 03:00, in January"),
         ("0 0 * JAN,JUL *", "every day at 00:00, in January and July"),
         ("0 0 1 6-8 *", "on the 1st at 00:00, from June to August"),
         ("*/15 * * 12 *", "every 15 minutes, in December"),
@@ -103,7 +110,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
         ("@midnight", "every day at 00:00"),
         ("@weekly", "every Sunday at 00:00"),
         ("@monthly", "on the 1st of each month at 00:00"),
-        ("@yearly", "on the 1st at 00:00, in January"),
+        ("@yearly", "on the 1st of January at 00:00"),
     ],
 )
 def test_an_expression_is_read_as_people_say_it(expression: str, words: str) -> None:
@@ -116,10 +123,26 @@ def test_what_is_no_schedule_has_no_reading(expression: str) -> None:
         reading(expression)
 
 
-def test_days_and_months_are_named_in_the_language_that_is_active() -> None:
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 22 * 6 FRI", "chaque vendredi à 22:00, en juin"),
+        ("0 22 * * 1,5", "le lundi et le vendredi à 22:00"),
+        ("0 22 * * 1,3,6", "le lundi, le mercredi et le samedi à 22:00"),
+        ("0 22 * * 1-5", "du lundi au vendredi à 22:00"),
+        (
+            "0 3 */2 * FRI",
+            "tous les 2 jours du 1er au 31 de chaque mois, mais seulement le vendredi, à 03:00",
+        ),
+        ("0 3 1 1 *", "le 1er janvier à 03:00"),
+        ("0 3 1-7,15 2 *", "du 1er au 7 et le 15 février à 03:00"),
+        ("0 3 1,15 * *", "le 1er et le 15 de chaque mois à 03:00"),
+        ("0 3 1 6-8 *", "le 1er à 03:00, entre juin et août"),
+    ],
+)
+def test_an_expression_is_read_as_french_says_it(expression: str, words: str) -> None:
     with translation.override("fr"):
-        assert "vendredi" in reading("0 22 * 6 FRI")
-        assert "juin" in reading("0 22 * 6 FRI")
+        assert reading(expression) == words
 
 
 # --- Whatever is written --------------------------------------------------------------------------

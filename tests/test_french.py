@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,3 +191,109 @@ def test_each_word_of_unfold_has_its_french() -> None:
     with translation.override("fr"):
         same = {words for words in marked if translation.gettext(words) == words}
     assert same <= SAME_IN_FRENCH
+
+
+# --- What is said to people is marked for translation ---------------------------------------------
+
+# Which argument of a call people read.
+SAID = {
+    "HttpResponseBadRequest": 0,
+    "HttpResponseForbidden": 0,
+    "HttpResponseNotFound": 0,
+    "ValidationError": 0,
+    "add_error": 1,
+    "add_message": 2,
+    "do": 2,
+    "go_back": 2,
+    "log_change": 2,
+    "message_user": 1,
+    "tell_count": 1,
+    **{f"messages.{level}": 1 for level in ("error", "info", "success", "warning")},
+}
+FACES = ("admin", "models", "web")
+
+
+def bare_words(words: ast.expr, named: dict[str, list[ast.expr]]) -> Iterator[str]:
+    """Give each text in what people read that is no argument of gettext: it stays English.
+
+    Names are followed to what the same function or file gives them, and no further.
+    """
+    match words:
+        case ast.Constant(value=str(text)) if re.search(r"[A-Za-z]", text):
+            yield text
+        case ast.JoinedStr():
+            yield ast.unparse(words)
+        case ast.BinOp(left=left, op=ast.Mod()):
+            yield from bare_words(left, named)
+        case ast.BinOp(left=left, right=right):
+            yield from bare_words(left, named)
+            yield from bare_words(right, named)
+        case ast.IfExp(body=body, orelse=other):
+            yield from bare_words(body, named)
+            yield from bare_words(other, named)
+        case ast.Call(func=ast.Attribute(value=ast.Constant() as text, attr="format")):
+            yield from bare_words(text, named)
+        case ast.Name(id=name):
+            others = {key: values for key, values in named.items() if key != name}
+            for value in named.get(name, []):
+                yield from bare_words(value, others)
+
+
+def names(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """Give what each name is given in some statements."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    found.setdefault(target.id, []).append(node.value)
+    return found
+
+
+def unmarked(source: str) -> list[str]:
+    """Give each text of a file that people read and that is not marked for translation."""
+    tree = ast.parse(source)
+    found: list[str] = []
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        inside = list(ast.walk(function))
+        named = names(tree.body) | names(inside)
+        for call in (node for node in inside if isinstance(node, ast.Call)):
+            called = ast.unparse(call.func)
+            place = SAID.get(called, SAID.get(called.rpartition(".")[2]))
+            if place is None:
+                continue
+            said = call.args[place : place + 1]
+            said += [one.value for one in call.keywords if one.arg in {"message", "words"}]
+            found += [text for words in said for text in bare_words(words, named)]
+    return sorted(set(found))
+
+
+def test_what_pages_say_is_marked_for_translation() -> None:
+    files = [path for face in FACES for path in (ROOT / "scanner" / face).rglob("*.py")]
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in files}
+    assert sum(text.count("message_user(") for text in texts.values()) > 20
+    assert {name: found for name, text in texts.items() if (found := unmarked(text))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('HttpResponseBadRequest("Wrong.")', ["Wrong."]),
+        ('HttpResponseBadRequest(f"{name}: wrong")', ["f'{name}: wrong'"]),
+        ('self.log_change(request, row, "Done.")', ["Done."]),
+        ('self.do(request, rows, "Done.", act)', ["Done."]),
+        ('self.message_user(request, "%d done" % count, level)', ["%d done"]),
+        ('self.message_user(request, message="{} done".format(count))', ["{} done"]),
+        ('messages.error(request, "Wrong." if wrong else _("Fine."))', ["Wrong."]),
+        ("raise ValidationError(WORDS)", ["Of the file."]),
+        ('words = "Wrong."; words = words + more; ValidationError(words)', ["Wrong."]),
+        ('HttpResponseBadRequest(_("Wrong."))', []),
+        ('words = ngettext("one", "more", n); page.message_user(request, words % told, level)', []),
+        ("self.log_change(request, row, Deed.DONE.value)", []),
+        ('logger.info("words for the log, %s", "in English")', []),
+        ('HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})', []),
+    ],
+)
+def test_words_that_are_not_marked_are_found(source: str, found: list[str]) -> None:
+    file = f'WORDS = "Of the file."\ndef function():\n    {source}\ndef other():\n    words = "x"\n'
+    assert unmarked(file) == found

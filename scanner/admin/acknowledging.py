@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponseBadRequest,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
@@ -21,8 +20,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin import incident_facts
+from scanner.admin.deeds import Deed
 from scanner.admin.page import ReadOnlyPage
-from scanner.admin.posted import posted
+from scanner.admin.posted import posted, unexpected
 from scanner.admin.unfolded import Words
 from scanner.alerts import acknowledging
 from scanner.models import Incident
@@ -42,9 +42,6 @@ SPANS: tuple[tuple[str, Words], ...] = (
     ("168", _("a week")),
     ("", _("until it is over")),
 )
-
-
-_NO_CHOICE = "hours: expected one of the choices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +93,7 @@ class Acknowledging(ReadOnlyPage[Incident]):
             return self._ask(request, incidents)
         said = _said(request, timezone.now())
         if said is None:
-            return HttpResponseBadRequest(_NO_CHOICE)
+            return unexpected("hours", (hours or "''" for hours, _words in SPANS))
         count = sum(said.of(incident.pk) for incident in incidents)
         told = ngettext(
             "%(count)d incident acknowledged.", "%(count)d incidents acknowledged.", count
@@ -111,9 +108,9 @@ class Acknowledging(ReadOnlyPage[Incident]):
             return HttpResponseNotAllowed(["POST"])
         said = _said(request, timezone.now())
         if said is None:
-            return HttpResponseBadRequest(_NO_CHOICE)
+            return unexpected("hours", (hours or "''" for hours, _words in SPANS))
         if said.of(pk):
-            self.log_change(request, incident, "Acknowledged.")
+            self.log_change(request, incident, Deed.ACKNOWLEDGED.value)
         else:
             self.message_user(request, gettext("It is over already."), messages.INFO)
         if FROM_BOARD in request.POST:
@@ -126,7 +123,7 @@ class Acknowledging(ReadOnlyPage[Incident]):
         if incident is None:
             return HttpResponseNotAllowed(["POST"])
         if acknowledging.unacknowledge(pk, by=request.user.get_username(), now=timezone.now()):
-            self.log_change(request, incident, "Acknowledgement withdrawn.")
+            self.log_change(request, incident, Deed.ACKNOWLEDGEMENT_WITHDRAWN.value)
         else:
             self.message_user(request, gettext("Nobody had acknowledged it."), messages.INFO)
         return _page_of(pk)

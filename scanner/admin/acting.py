@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 
 from scanner.admin import shown
+from scanner.admin.deeds import Deed
 from scanner.admin.page import Page
 from scanner.admin.unfolded import Words
 from scanner.models import ExpectedBackupJob
@@ -106,7 +107,7 @@ class Acting(Page[ExpectedBackupJob]):
         self,
         request: HttpRequest,
         jobs: Sequence[ExpectedBackupJob],
-        message: str,
+        deed: Deed,
         act: Callable[[list[int]], int],
     ) -> int:
         """Do something to jobs by their keys; give how many changed.
@@ -117,7 +118,7 @@ class Acting(Page[ExpectedBackupJob]):
         with transaction.atomic():
             count = act([job.pk for job in jobs])
             if count:
-                LogEntry.objects.log_actions(request.user.pk, jobs, CHANGE, message)
+                LogEntry.objects.log_actions(request.user.pk, jobs, CHANGE, deed.value)
         return count
 
     def tell_count(self, request: HttpRequest, words: str, count: int) -> None:

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from scanner import access, conf, roster
 from scanner.access import Companies
 from scanner.admin import schedule_preview, shown
+from scanner.admin.deeds import Deed
 from scanner.admin.retiring import Retiring
 from scanner.admin.schedule_preview import ADOPTED, Refused
 from scanner.models import AgentReport, ExpectedBackupJob
@@ -116,7 +117,7 @@ class Adopting(Retiring):
             count = self.do(
                 request,
                 jobs,
-                "Adopted.",
+                Deed.ADOPTED,
                 lambda keys: roster.adopt(
                     keys,
                     schedule=said["schedule"],

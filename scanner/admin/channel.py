@@ -5,7 +5,6 @@ from django.contrib import admin, messages
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponseBadRequest,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
@@ -19,8 +18,9 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from scanner.admin import shown, switch
 from scanner.admin.channel_form import BUILTIN_HELP, ChannelForm
+from scanner.admin.deeds import SWITCHED, Deed
 from scanner.admin.page import Page
-from scanner.admin.posted import posted
+from scanner.admin.posted import posted, unexpected
 from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import Words
 from scanner.alerts import testing
@@ -30,7 +30,6 @@ from scanner.models import Channel, Delivery
 SWITCH_URL = "scanner_channel_switch"
 TEST_URL = "scanner_channel_test"
 PERMISSION = "change_channel"
-_SWITCHED = [{"changed": {"fields": ["Enabled"]}}]
 
 
 def address(channel: Channel) -> Words:
@@ -208,10 +207,10 @@ class ChannelAdmin(Page[Channel]):
             return HttpResponseNotAllowed(["POST"])
         wanted = switch.wanted(request)
         if wanted is None:
-            return HttpResponseBadRequest(f"{switch.FIELD}: expected 0 or 1")
+            return unexpected(switch.FIELD, switch.VALUES)
         if channel.enabled is not wanted:
             Channel.objects.filter(pk=pk).update(enabled=wanted)
-            self.log_change(request, channel, _SWITCHED)
+            self.log_change(request, channel, SWITCHED)
         return HttpResponseRedirect(f"{reverse('admin:scanner_channel_changelist')}#channel-{pk}")
 
     def test_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -220,7 +219,7 @@ class ChannelAdmin(Page[Channel]):
         if channel is None:
             return HttpResponseNotAllowed(["POST"])
         results = testing.send_test(channel, now=timezone.now())
-        self.log_change(request, channel, "Sent a test.")
+        self.log_change(request, channel, Deed.SENT_A_TEST.value)
         if not results:
             self.message_user(request, testing.NOBODY, messages.WARNING)
         for one in results:

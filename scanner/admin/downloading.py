@@ -29,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 from scanner import downloads, visitor_address
 from scanner.admin import navigation, shown
 from scanner.admin.byte_range import Part, part_of
+from scanner.admin.deeds import Deed
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.standing import ALL, STANDING
 from scanner.errors import FileAbsent, UnsafeFile, VaultError
@@ -180,7 +181,7 @@ class Downloading(ReadOnlyPage[VaultCopy]):
                 count=part.count,
                 now=timezone.now(),
             )
-            self.log_change(request, copy, "Downloaded.")
+            self.log_change(request, copy, Deed.DOWNLOADED.value)
         return downloads.Sending(download, file, timezone.now)
 
     def _say(

@@ -18,6 +18,7 @@ from django.utils.translation import get_language, gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.admin.page import Page
+from scanner.admin.posted import unexpected
 from scanner.admin.unfolded import Words
 from scanner.job_export import BYTE_ORDER_MARK, Form, pieces
 from scanner.models import ExpectedBackupJob
@@ -63,7 +64,7 @@ class Exporting(Page[ExpectedBackupJob]):
         if not chosen:
             return self._offer(request, changes.result_count)
         if chosen not in set(Form):
-            return HttpResponseBadRequest(f"{FORM}: expected one of {', '.join(Form)}")
+            return unexpected(FORM, Form)
         return self._exported(request, changes.queryset, Form(chosen))
 
     @admin.action(description=_("Export as CSV"), permissions=["view"])

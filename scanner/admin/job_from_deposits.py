@@ -22,6 +22,7 @@ from django.utils.translation import ngettext
 from scanner import access, job_import
 from scanner.admin.adopting import adopt_url
 from scanner.admin.page import Page
+from scanner.admin.posted import unexpected
 from scanner.errors import DepositError
 from scanner.job_import import Bounds, Mentioned
 from scanner.models import ExpectedBackupJob
@@ -81,12 +82,12 @@ class FromDeposits(Page[ExpectedBackupJob]):
     def _register(self, request: HttpRequest) -> HttpResponse:
         how = request.POST.get("how")
         if how not in (ADOPT, PAUSED):
-            return HttpResponseBadRequest(f"how: expected {ADOPT} or {PAUSED}")
+            return unexpected("how", (ADOPT, PAUSED))
         here = HttpResponseRedirect(reverse(f"admin:{FROM_DEPOSITS_URL}"))
         try:
             chosen = [_opened(key) for key in request.POST.getlist("database")]
         except signing.BadSignature:
-            return HttpResponseBadRequest("database: expected what this page offers")
+            return HttpResponseBadRequest(_("database: expected one that this page offers"))
         if not chosen:
             self.message_user(request, _("Choose at least one database."), messages.WARNING)
             return here

@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from scanner import access, job_import
 from scanner.admin import import_preview
@@ -121,8 +122,7 @@ class Importing(Page[ExpectedBackupJob]):
             return self._show(request, content, name, words)
         counts = {kind.value: planned.count(kind) for kind in Kind}
         logger.info("jobs imported by %s: %s", request.user.get_username(), counts)
-        words = _("%(created)d jobs created, %(updated)d updated, %(unchanged)d were so already.")
-        self.message_user(request, words % counts, messages.SUCCESS)
+        self.message_user(request, _done(counts), messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:scanner_expectedbackupjob_changelist"))
 
     def _planned(
@@ -163,6 +163,21 @@ class Importing(Page[ExpectedBackupJob]):
     ) -> TemplateResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
         return TemplateResponse(request, f"scanner/admin/{template}", context, status=status)
+
+
+def _done(counts: dict[str, int]) -> str:
+    """Say how many jobs were made, changed and left as they were."""
+    created, updated, unchanged = (
+        counts[kind.value] for kind in (Kind.CREATED, Kind.UPDATED, Kind.UNCHANGED)
+    )
+    told = {
+        "created": ngettext("%(count)d job created", "%(count)d jobs created", created)
+        % {"count": created},
+        "updated": ngettext("%(count)d updated", "%(count)d updated", updated) % {"count": updated},
+        "unchanged": ngettext("%(count)d unchanged", "%(count)d unchanged", unchanged)
+        % {"count": unchanged},
+    }
+    return _("%(created)s, %(updated)s, %(unchanged)s.") % told
 
 
 def signed(request: HttpRequest, content: bytes, name: str, digest: str) -> str:

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
 
 from scanner import access
 from scanner.access import Companies
@@ -42,6 +42,10 @@ class Table:
     def cells(self) -> list[list[tuple[Words, Any]]]:
         """The rows, each cell with the header that it stands under."""
         return [list(zip(self.headers, row, strict=True)) for row in self.rows]
+
+
+HIDDEN = Table((), (), gettext_lazy("You are not permitted to see them."))
+"""In the place of rows that are not for this user."""
 
 
 def entries(of: QuerySet[BackupEntry], job: ExpectedBackupJob) -> Table:
@@ -89,7 +93,10 @@ def differences(entry: BackupEntry) -> Iterator[str]:
         ),
     ):
         if claimed is not None and measured is not None and claimed != measured:
-            yield words % {"claimed": f"{claimed:,}", "measured": f"{measured:,}"}
+            yield words % {
+                "claimed": shown.digits(claimed),
+                "measured": shown.digits(measured),
+            }
     for words, said, found in (
         (
             _("SHA-256: the agent says %(claimed)s…, measured was %(measured)s…"),

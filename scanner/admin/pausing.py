@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scanner import roster
 from scanner.admin.acting import Acting
+from scanner.admin.deeds import Deed
 from scanner.admin.pause_form import PauseForm
 from scanner.models import ExpectedBackupJob
 
@@ -119,7 +120,7 @@ class Pausing(Acting):
         return self.do(
             request,
             jobs,
-            "Paused.",
+            Deed.PAUSED,
             lambda keys: roster.pause(
                 keys,
                 now=form.now,
@@ -132,5 +133,5 @@ class Pausing(Acting):
     def _resume(self, request: HttpRequest, jobs: list[ExpectedBackupJob]) -> int:
         by = request.user.get_username()
         return self.do(
-            request, jobs, "Resumed.", lambda keys: roster.resume(keys, now=timezone.now(), by=by)
+            request, jobs, Deed.RESUMED, lambda keys: roster.resume(keys, now=timezone.now(), by=by)
         )

@@ -1,10 +1,12 @@
 """What the buttons of pages post to: one row, by somebody who may."""
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import Http404, HttpRequest
+from django.http import Http404, HttpRequest, HttpResponseBadRequest
+from django.utils.translation import gettext
 
 from scanner.admin.unfolded import ModelAdmin
 
@@ -25,3 +27,9 @@ def posted(page: ModelAdmin[M], request: HttpRequest, pk: int, *, permission: st
     if row is None:
         raise Http404
     return row
+
+
+def unexpected(field: str, choices: Iterable[str]) -> HttpResponseBadRequest:
+    """Refuse a choice that no page of ours offers; say which ones there are."""
+    words = gettext("%(field)s: expected one of %(choices)s")
+    return HttpResponseBadRequest(words % {"field": field, "choices": ", ".join(choices)})

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scanner import roster
 from scanner.admin.acting import Acting
+from scanner.admin.deeds import Deed
 from scanner.models import ExpectedBackupJob
 
 RETIRE_URL = "scanner_expectedbackupjob_retire"
@@ -82,6 +83,6 @@ class Retiring(Acting):
         return self.do(
             request,
             jobs,
-            "Retired.",
+            Deed.RETIRED,
             lambda keys: roster.retire(keys, now=now, by=by, reason=reason),
         )

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from scanner import access, scan_requests
 from scanner.admin import navigation, scan_progress, shown
+from scanner.admin.deeds import Deed
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.unfolded import ModelAdmin
 from scanner.errors import UnknownAgent
@@ -56,7 +57,7 @@ def ask(
         words = _("There is no agent whose backups you look after: nothing is to be scanned.")
         page.message_user(request, words, messages.ERROR)
         return None
-    page.log_change(request, asked, "Asked for a scan.")
+    page.log_change(request, asked, Deed.ASKED_FOR_A_SCAN.value)
     return HttpResponseRedirect(reverse(f"admin:{PROGRESS_URL}", args=[asked.pk]))
 
 

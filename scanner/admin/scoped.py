@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 
 from scanner import access
 from scanner.access import Companies
-from scanner.admin.unfolded import ModelAdmin
+from scanner.admin.deeds import Recorded
 from scanner.pipeline.deposit import agent_identity
 
 M = TypeVar("M", bound=Model)
@@ -41,7 +41,7 @@ class _Bound:
         return cleaned
 
 
-class Scoped(ModelAdmin[M]):
+class Scoped(Recorded[M]):
     """A page of rows, each of which is a company's or the server's.
 
     `company_field` names the field of its form that says which company's.

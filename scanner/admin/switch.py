@@ -1,5 +1,7 @@
 """A switch in a row of a list: a button of the list's own form, which posts to another address."""
 
+from typing import Final
+
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -7,6 +9,7 @@ from django.utils.safestring import SafeString
 from scanner.admin.unfolded import Words
 
 FIELD = "on"
+VALUES: Final = ("0", "1")
 
 
 def button(anchor: str, url: str, words: Words, *, is_on: bool, filters: str = "") -> SafeString:

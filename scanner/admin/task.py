@@ -9,7 +9,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseBadRequest,
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
@@ -26,7 +25,9 @@ from scanner.admin import (
     switch,
     task_facts,
 )
+from scanner.admin.deeds import SWITCHED, Deed
 from scanner.admin.page import Page
+from scanner.admin.posted import unexpected
 from scanner.admin.shown import computed
 from scanner.admin.task_form import TaskForm
 from scanner.admin.task_panel import panel
@@ -36,7 +37,6 @@ from scanner.scheduler_board import tasks_with_history
 
 SWITCH_URL = "scanner_scheduledtask_switch"
 RUN_URL = "scanner_scheduledtask_run"
-_SWITCHED = [{"changed": {"fields": ["Enabled"]}}]
 
 
 @admin.register(ScheduledTask)
@@ -145,9 +145,9 @@ class TaskAdmin(Page[ScheduledTask]):
             return HttpResponseNotAllowed(["POST"])
         wanted = switch.wanted(request)
         if wanted is None:
-            return HttpResponseBadRequest(f"{switch.FIELD}: expected 0 or 1")
+            return unexpected(switch.FIELD, switch.VALUES)
         if agenda.switch(pk, enabled=wanted, now=timezone.now()):
-            self.log_change(request, task, _SWITCHED)
+            self.log_change(request, task, SWITCHED)
         return HttpResponseRedirect(
             f"{reverse('admin:scanner_scheduledtask_changelist')}#task-{pk}"
         )
@@ -181,7 +181,7 @@ class TaskAdmin(Page[ScheduledTask]):
         if task.name not in DEFAULTS:
             raise Http404
         agenda.request_run(pk, by=request.user.get_username(), now=timezone.now())
-        self.log_change(request, task, "Asked for a run now.")
+        self.log_change(request, task, Deed.ASKED_FOR_A_RUN.value)
         return HttpResponseRedirect(reverse("admin:scanner_scheduledtask_change", args=[pk]))
 
     def _changeable(self, request: HttpRequest, pk: int) -> ScheduledTask | None:

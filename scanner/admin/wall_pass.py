@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from scanner import access, conf
 from scanner.access import Companies
 from scanner.admin import shown
+from scanner.admin.deeds import Deed
 from scanner.admin.page import Page
 from scanner.admin.posted import posted
 from scanner.admin.shown import column, computed
@@ -181,7 +182,7 @@ class WallPassAdmin(Page[WallPass]):
             revoked_at=timezone.now(), revoked_by=request.user.get_username()
         )
         if revoked:
-            self.log_change(request, row, "Revoked.")
+            self.log_change(request, row, Deed.REVOKED.value)
             told = gettext("“%(name)s” opens nothing any more.") % {"name": row.name}
             self.message_user(request, told, messages.SUCCESS)
         else:

@@ -10,9 +10,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from scanner import roster
+from scanner.admin.job_tables import differences
 from scanner.models import BackupEntry, ExpectedBackupJob, JobChange
 from tests.admin.fields import told
 from tests.admin.rows import add_entries, staff, write
@@ -197,6 +198,15 @@ def test_a_claim_stands_beside_what_was_measured_only_where_they_differ(
     assert "SHA-256: the agent says aaaaaaaaaaaa…, measured was bbbbbbbbbbbb…" in newest
     assert "size of the dump: the agent says 1 bytes, measured were 2" in newest
     assert "the agent says" not in "".join(rows(page, "entries")[1:])
+
+
+def test_what_differs_is_told_as_french_writes_numbers() -> None:
+    entry = BackupEntry(claimed_size=1_234_567, size=1000, claimed_sha256="a" * 64, sha256="b" * 64)
+    with translation.override("fr"):
+        size, digest = differences(entry)
+    thousands = "l\u2019agent annonce 1\u00a0234\u00a0567 octets, 1\u00a0000 ont été mesurés"
+    assert size == f"taille\u00a0: {thousands}"
+    assert digest.startswith("empreinte SHA-256\u00a0: l\u2019agent annonce aaaaaaaaaaaa…, bbbb")
 
 
 def test_the_last_copies_can_be_downloaded_by_whom_it_is_permitted(client: Client) -> None:

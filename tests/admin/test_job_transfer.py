@@ -210,7 +210,18 @@ def test_a_file_with_an_error_is_not_applied_and_without_it_is(admin_client: Cli
         ("NEW", "added"),
     }
     assert changes.get(action="changed").changes == {"grace_minutes": [30, 60]}
-    words = "1 jobs created, 1 updated, 0 were so already."
+    words = "1 job created, 1 updated, 0 unchanged."
+    assert words in unescape(body(admin_client.get(LIST)))
+
+
+def test_what_was_applied_is_counted_as_french_does(admin_client: Client) -> None:
+    admin_client.post("/i18n/setlang/", {"language": "fr"})
+    apply(admin_client, upload(admin_client, HEADER + ACME.format("ACME_2025", 30)))
+    words = "1 sauvegarde créée, 0 modifiée, 0 inchangée."
+    assert words in unescape(body(admin_client.get(LIST)))
+    both = HEADER + ACME.format("NEW", 30) + ACME.format("NEWER", 30) + ACME.format("ACME_2025", 30)
+    apply(admin_client, upload(admin_client, both))
+    words = "2 sauvegardes créées, 0 modifiée, 1 inchangée."
     assert words in unescape(body(admin_client.get(LIST)))
 
 

@@ -115,7 +115,7 @@ def test_a_file_of_jobs_is_imported_once_it_is_right(
     expect(page.get_by_role("row", name=re.compile("STOCK"))).to_be_visible()
     assert not ExpectedBackupJob.objects.filter(database_name="STOCK").exists()
     page.get_by_role("button", name="Apply").click()
-    expect(page.get_by_text("1 jobs created, 0 updated")).to_be_visible()
+    expect(page.get_by_text("1 job created, 0 updated, 0 unchanged.")).to_be_visible()
     assert ExpectedBackupJob.objects.get(database_name="STOCK").schedule == "30 2 * * *"
 
 
