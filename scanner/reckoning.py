@@ -6,8 +6,8 @@
   was in force before is kept in `past_timetables`, since a report may still come for it.
 - A changed grace moves the deadline of the awaited cycle, due or not.
 
-A job that is paused or switched on, or that says otherwise what is told of it, is looked at by the
-alerts.
+A job that is paused or switched on, that is in another place now, or that says otherwise what is
+told of it, is looked at by the alerts.
 """
 
 from datetime import datetime
@@ -24,7 +24,8 @@ RECKONED_FIELDS = (
     "deadline_at",
     "alert_check_at",
 )
-_ALERTED = ("is_active", "alert_after", "first_missing_is_warning")
+_PLACE = ("company_name", "city", "neighborhood", "agent_id")
+_ALERTED = ("is_active", "alert_after", "first_missing_is_warning", *_PLACE)
 
 
 def reckon(job: ExpectedBackupJob, stored: ExpectedBackupJob | None, now: datetime) -> None:

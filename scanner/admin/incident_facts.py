@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from scanner.admin import shown
+from scanner import access
+from scanner.admin import navigation, shown
 from scanner.alerts.wording import advice
 from scanner.alerts.wording.headlines import OF_REASON, headline
-from scanner.models import ExpectedBackupJob, Incident, IncidentMember
+from scanner.models import ExpectedBackupJob, Incident
 from scanner.models.channel import AlertLevel
 
 
@@ -70,13 +72,26 @@ def first_aid(incident: Incident) -> SafeString:
     return shown.prose(advice.for_reason(incident.reason))
 
 
-def open_of(job: ExpectedBackupJob) -> SafeString:
-    """Give the open incident that a job is in: of its own, or of its place."""
-    member = IncidentMember.objects.filter(job_id=job.pk, left_at=None).order_by()
-    found = member.select_related("incident").first()
-    if found is None:
+def open_one(job: ExpectedBackupJob, request: HttpRequest) -> Incident | None:
+    """Give the open incident that a job is in, of its own or of its place, if one may see it.
+
+    It may be another company's: of the place where the job was until somebody changed that.
+    """
+    if not navigation.may_see(request, Incident):
+        return None
+    opened = Incident.objects.filter(
+        ended_at=None, members__job=job.pk, members__left_at=None
+    ).order_by("pk")
+    return access.visible(opened, access.companies_of(request.user)).first()
+
+
+def open_of(job: ExpectedBackupJob, request: HttpRequest) -> SafeString | str:
+    """Give the way to the open incident that a job is in, as far as one may see it."""
+    if not navigation.may_see(request, Incident):
+        return shown.NOTHING
+    incident = open_one(job, request)
+    if incident is None:
         return shown.label(_("none"), "success", small=True)
-    incident = found.incident
     link = shown.link_to(Incident, incident.pk, words(incident))
     return format_html("{} {}", level_label(incident), link)
 

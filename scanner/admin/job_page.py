@@ -73,7 +73,7 @@ class Showing(Page[ExpectedBackupJob]):
             "job": job,
             "sections": SECTIONS,
             "told": job_words.tell(_facts(job, deadlines), now),
-            "facts": _known(job),
+            "facts": _known(job, request),
             "deadlines": deadlines,
             "charts": job_charts.charts(recent),
             "chart_rows": job_charts.table(recent),
@@ -166,7 +166,7 @@ def _is_of(drill: RestoreDrill | None, entry: BackupEntry | None) -> bool:
     return drill is not None and entry is not None and drill.copy.path == entry.vault_path
 
 
-def _known(job: ExpectedBackupJob) -> list[tuple[Words, SafeString | str]]:
+def _known(job: ExpectedBackupJob, request: HttpRequest) -> list[tuple[Words, SafeString | str]]:
     """Give the facts behind the words, each with its name."""
     named = partial(shown.name_of, ExpectedBackupJob)
     return [
@@ -179,7 +179,7 @@ def _known(job: ExpectedBackupJob) -> list[tuple[Words, SafeString | str]]:
         (named("last_good_at"), shown.moment(job.last_good_at)),
         (named("last_size"), shown.size(job.last_size)),
         (_("last verdict"), shown.link_to(BackupEntry, job.last_entry_id)),
-        (_("open incident"), incident_facts.open_of(job)),
+        (_("open incident"), incident_facts.open_of(job, request)),
         (named("last_restore"), job_vault.proof(job)),
         (_("copies in the vault"), job_vault.copies(job)),
         (named("unchanged_cycles"), shown.number(job.unchanged_cycles)),

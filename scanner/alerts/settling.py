@@ -1,7 +1,7 @@
 """Puts each job into the incident in which it should be: its own, a place's, or none."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import Count
@@ -64,7 +64,8 @@ class _Jobs:
         jobs = self._with_missing()
         members = _members(jobs)
         standings = self._standings(jobs.values(), members)
-        companies = {job.company_name for job in self.marked}
+        companies = {member.incident.company for member in members.values()}  # of before a move
+        companies |= {job.company_name for job in self.marked}
         self.active = _active(companies)
         self.totals = grouping.totals(self.active)
         open_places = Incident.objects.filter(
@@ -90,9 +91,8 @@ class _Jobs:
         return jobs
 
     def _standings(
-        self, jobs: Iterable[ExpectedBackupJob], members: dict[int, IncidentMember]
+        self, jobs: Collection[ExpectedBackupJob], members: dict[int, IncidentMember]
     ) -> dict[int, Standing]:
-        jobs = list(jobs)
         doubtful = [job.pk for job in jobs if Warning.NOT_IN_VAULT.value in job.warnings]
         safe: set[int] = set()
         for some in batches(doubtful):

@@ -13,8 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from scanner import access, groups
+from scanner import access, groups, roster
 from scanner.admin.scoped import Scoped
+from scanner.alerts.noticing import notice
 from scanner.models import (
     EVERY_COMPANY,
     Agent,
@@ -36,6 +37,7 @@ from scanner.models import (
     VaultFinding,
 )
 from tests.admin.rows import LIST, MODELS, staff, write
+from tests.alerts.rows import make_problem_jobs
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
@@ -223,6 +225,32 @@ def test_an_incident_tells_of_the_jobs_granted_alone(limited: Client) -> None:
     page = limited.get(page_of(incident)).content.decode()
     assert "db_0000_X" in page
     assert "db_0001_X" not in page
+
+
+def test_a_job_that_was_moved_tells_nothing_of_the_company_it_was_of(client: Client) -> None:
+    jobs = make_problem_jobs(4, company="SECRETCO", city="HIDDEN", agent="SECRETCO_HIDDEN_PLACE")
+    notice(now=NOW)
+    place = Incident.objects.get()
+    moved = ExpectedBackupJob.objects.get(pk=jobs[0].pk)
+    moved.company_name, moved.city, moved.agent_id = MINE, "DOUALA", "AGENT_0_X"
+    roster.save(moved, now=NOW)
+    # Until the alerts have looked it is still counted among those of its place.
+    assert IncidentMember.objects.filter(job=moved, left_at=None).get().incident == place
+    client.force_login(permitted())
+    page = client.get(page_of(moved)).content.decode()
+    assert "did not arrive" not in page
+    assert page_of(place) not in page
+    client.force_login(permitted(companies=(EVERY_COMPANY,), name="all"))
+    assert page_of(place) in client.get(page_of(moved)).content.decode()
+
+
+def test_whoever_may_see_no_incident_is_told_of_none_on_the_page_of_a_job(client: Client) -> None:
+    jobs = make_problem_jobs(4)
+    notice(now=NOW)
+    client.force_login(staff("view_expectedbackupjob", companies=("ACME",)))
+    page = client.get(page_of(jobs[0])).content.decode()
+    assert "did not arrive" not in page
+    assert "/admin/scanner/incident/" not in page
 
 
 def form_of_a_job(**fields: str) -> dict[str, str]:

@@ -70,6 +70,23 @@ def test_a_problem_that_was_told_stays_one_when_first_ones_become_warnings() -> 
     assert still() == [("job", "problem", "no_report")]
 
 
+def test_a_job_that_is_moved_to_another_company_leaves_the_trouble_of_its_place() -> None:
+    jobs = make_problem_jobs(4, company="SECRETCO")
+    events()
+    place = Incident.objects.get(kind="place")
+    (moved, *_rest) = fresh(jobs)
+    moved.company_name = "AAA"
+    roster.save(moved, now=LATER)
+    assert events(LATER) == {"opened": 1}
+    its_own = Incident.objects.get(kind="job", ended_at=None)
+    assert (its_own.company, its_own.job_id) == ("AAA", moved.pk)
+    open_members = IncidentMember.objects.filter(left_at=None)
+    assert open_members.get(job=moved).incident_id == its_own.pk
+    place.refresh_from_db()
+    assert place.ended_at is None
+    assert (place.facts["count"], place.facts["of"]) == (3, 3)
+
+
 def test_more_of_what_is_no_jobs_is_told_and_so_is_its_end() -> None:
     def find(number: int) -> None:
         VaultFinding.objects.create(kind="damaged", path=f"p{number}", message="m", found_at=NOW)
