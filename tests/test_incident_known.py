@@ -1,6 +1,7 @@
 """Whether somebody says to know of an incident: one rule, asked of a row and of the database."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ HOUR = timedelta(hours=1)
     ],
 )
 def test_it_is_known_for_as_long_as_the_acknowledgement_counts(
-    fields: dict[str, object], is_known: bool
+    fields: dict[str, Any], is_known: bool
 ) -> None:
     incident = make_incident([make_job()], **fields)
     assert incident.is_known(NOW) is is_known

@@ -33,7 +33,7 @@ _MARKS = {"?": "unknown"}
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day; without a verdict `mark`, `words` and `url` are empty."""
+    """A day; without a verdict `mark`, `words` and `url` are empty, without a link `url` is."""
 
     number: int
     mark: str = ""
@@ -73,8 +73,8 @@ def year_asked(value: str | None, job: ExpectedBackupJob, now: datetime) -> int:
     return asked if FIRST_YEAR <= asked <= LAST_YEAR else this
 
 
-def of_year(job: ExpectedBackupJob, year: int, now: datetime) -> Year:
-    """Give the calendar of a year, in one statement."""
+def of_year(job: ExpectedBackupJob, year: int, now: datetime, *, with_links: bool = True) -> Year:
+    """Give the calendar of a year, in one statement; `with_links` to the entries behind it."""
     today = now.astimezone(time_zone(job.zone_name)).date()
     known_by = days.of_year(job, year)
     first = (int(get_format("FIRST_DAY_OF_WEEK")) - 1) % 7  # Python's weeks begin on Monday: 0
@@ -87,7 +87,7 @@ def of_year(job: ExpectedBackupJob, year: int, now: datetime) -> Year:
             Month(
                 date_format(date(year, month, 1), "F"),
                 tuple(
-                    tuple(_day(on, month, known_by, today) for on in week)
+                    tuple(_day(on, month, known_by, today, with_links=with_links) for on in week)
                     for week in weeks.monthdatescalendar(year, month)
                 ),
             )
@@ -100,7 +100,14 @@ def of_year(job: ExpectedBackupJob, year: int, now: datetime) -> Year:
     )
 
 
-def _day(on: date, month: int, known_by: Mapping[date, tuple[str, int]], today: date) -> Day | None:
+def _day(
+    on: date,
+    month: int,
+    known_by: Mapping[date, tuple[str, int]],
+    today: date,
+    *,
+    with_links: bool,
+) -> Day | None:
     if on.month != month:
         return None
     if on not in known_by:
@@ -110,7 +117,7 @@ def _day(on: date, month: int, known_by: Mapping[date, tuple[str, int]], today: 
         number=on.day,
         mark=_MARKS.get(letter, letter),
         words=_("%(day)s: %(verdict)s") % {"day": when.day(on), "verdict": WORDS[letter]},
-        url=reverse("admin:scanner_backupentry_change", args=[entry]),
+        url=reverse("admin:scanner_backupentry_change", args=[entry]) if with_links else "",
         is_today=on == today,
     )
 

@@ -110,13 +110,13 @@ def recent(entries: QuerySet[BackupEntry]) -> list[BackupEntry]:
     return sorted([*good, *problems[:MOST]], key=lambda entry: entry.pk)
 
 
-def charts(entries: Sequence[BackupEntry]) -> list[Chart]:
+def charts(entries: Sequence[BackupEntry], now: datetime) -> list[Chart]:
     """Draw entries, the oldest first; a measure that fewer than two have is left out."""
     drawn = []
     for measure in _MEASURES:
         values = [_value(measure, entry) for entry in entries]
         if sum(value is not None for value in values) >= _FEWEST:
-            drawn.append(_draw(measure, entries, values))
+            drawn.append(_draw(measure, entries, values, now))
     return drawn
 
 
@@ -135,7 +135,10 @@ def table(entries: Sequence[BackupEntry]) -> list[dict[str, Any]]:
 
 
 def _draw(
-    measure: _Measure, entries: Sequence[BackupEntry], values: Sequence[float | None]
+    measure: _Measure,
+    entries: Sequence[BackupEntry],
+    values: Sequence[float | None],
+    now: datetime,
 ) -> Chart:
     known = [value for value in values if value is not None]
     top = max(known) or 1
@@ -145,7 +148,13 @@ def _draw(
         for number, value in enumerate(values)
     ]
     marks = tuple(
-        Mark(_unit(x), _unit(y), _kind(measure, entry), _words(measure, entry, value), _url(entry))
+        Mark(
+            _unit(x),
+            _unit(y),
+            _kind(measure, entry),
+            _words(measure, entry, value, now),
+            _url(entry),
+        )
         for entry, value, (x, y) in zip(entries, values, places, strict=True)
         if value is not None or entry.status in PROBLEM_STATUSES
     )
@@ -198,8 +207,8 @@ def _kind(measure: _Measure, entry: BackupEntry) -> str:
     return "unusual" if measure.warning in entry.warnings else "fine"
 
 
-def _words(measure: _Measure, entry: BackupEntry, value: float | None) -> str:
-    at = {"when": when.reading(_moment(entry), timezone.get_current_timezone())}
+def _words(measure: _Measure, entry: BackupEntry, value: float | None, now: datetime) -> str:
+    at = {"when": when.reading(_moment(entry), timezone.get_current_timezone(), now)}
     if value is None:
         why = _why(entry)
         words = at | {"status": entry.get_status_display(), "reason": why}

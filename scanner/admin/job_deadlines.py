@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from django.utils import timezone
@@ -33,37 +34,32 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """The next cycles. `zones` are the names of the job's zone and, if it is another, the site's.
-
-    `are_daily` tells whether there is one on each day, in the job's zone.
-    """
+    """The next cycles; `zones` names the job's zone and, if it is another, the site's."""
 
     zones: tuple[str, ...]
     rows: tuple[Row, ...]
-    are_daily: bool
 
 
-def of(job: ExpectedBackupJob) -> Deadlines:
+def of(job: ExpectedBackupJob, now: datetime) -> Deadlines:
     """Give the cycle that a job awaits and those after it; none of one that awaits nothing."""
     here, site = time_zone(job.zone_name), timezone.get_current_timezone()
     zones = {job.zone_name: here}
     zones.setdefault(timezone.get_current_timezone_name(), site)
-    cycles = list(islice(_cycles(job), SHOWN))
     rows = tuple(
         Row(
             cycle,
             tuple(
                 Reading(
                     name,
-                    when.reading(cycle.due, zone),
-                    when.reading(cycle.deadline, zone, beside=cycle.due),
+                    when.reading(cycle.due, zone, now),
+                    when.reading(cycle.deadline, zone, now, beside=cycle.due),
                 )
                 for name, zone in zones.items()
             ),
         )
-        for cycle in cycles
+        for cycle in islice(_cycles(job), SHOWN)
     )
-    return Deadlines(tuple(zones), rows, when.is_daily([one.due for one in cycles], here))
+    return Deadlines(tuple(zones), rows)
 
 
 def _cycles(job: ExpectedBackupJob) -> Iterator[Cycle]:

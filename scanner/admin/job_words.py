@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scanner.admin import when
+from scanner.admin.job_facts import Copy, Facts
 from scanner.admin.unfolded import Words
 from scanner.alerts.wording.units import length
 from scanner.models.choices import Status
@@ -26,51 +27,6 @@ class Tone(StrEnum):
     WARNING = "warning"
     PROBLEM = "danger"
     NEUTRAL = "neutral"
-
-
-class Copy(StrEnum):
-    """Where the last good backup is."""
-
-    KEPT = "kept"
-    ABSENT = "absent"
-    DELETED = "deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a job. `warnings` are in words already; times are aware.
-
-    `fine_since` is the first backup since the last trouble, `is_one_fine` that there is no other
-    yet. `restored_at` is when a backup was proven restorable, `restored_backup` of when that is,
-    `is_last_restored` that it is the last good one.
-    """
-
-    status: str = Status.UNKNOWN.value
-    reason: str = ""
-    warnings: tuple[str, ...] = ()
-    is_late: bool = False
-    since: datetime | None = None
-    problem_cycles: int = 0
-    is_judged: bool = True
-    is_scheduled: bool = True
-    is_daily: bool = False
-    fine_since: datetime | None = None
-    is_one_fine: bool = False
-    is_active: bool = True
-    awaits_adoption: bool = False
-    retired_at: datetime | None = None
-    paused_at: datetime | None = None
-    paused_by: str = ""
-    pause_reason: str = ""
-    paused_until: datetime | None = None
-    last_good_at: datetime | None = None
-    last_copy: Copy = Copy.KEPT
-    restored_at: datetime | None = None
-    restored_backup: datetime | None = None
-    is_last_restored: bool = False
-    unchanged_cycles: int = 0
-    due_at: datetime | None = None
-    deadline_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +81,28 @@ def _headline(facts: Facts, now: datetime) -> tuple[Tone, str]:
     if facts.retired_at is not None:
         words = _("Retired since %(since)s: no backup of it is expected any more.")
         return Tone.NEUTRAL, words % {"since": when.since(facts.retired_at, now)}
-    if facts.awaits_adoption:
-        return Tone.WARNING, _(
-            "To adopt: reports mention this database, and nobody has said yet when its backups "
-            "are due."
-        )
+    if facts.awaits_adoption and not _is_in_trouble(facts):
+        return Tone.WARNING, _to_adopt()
     return _watched(facts, now) if facts.is_active else (Tone.NEUTRAL, _paused(facts, now))
+
+
+def _is_in_trouble(facts: Facts) -> bool:
+    """Tell whether the job counts as a problem, wherever jobs are counted; see `totals`."""
+    return facts.is_active and facts.retired_at is None and facts.status in PROBLEM_STATUSES
+
+
+def _to_adopt() -> str:
+    return _(
+        "To adopt: reports mention this database, and nobody has said yet when its backups are due."
+    )
 
 
 def _watched(facts: Facts, now: datetime) -> tuple[Tone, str]:
     tone = Tone.NEUTRAL
-    if not facts.is_judged:
-        words = _("Never judged yet: no backup has come, and none is overdue.")
-    elif facts.status in PROBLEM_STATUSES:
+    if facts.status in PROBLEM_STATUSES:
         tone, words = Tone.PROBLEM, _trouble(facts, now)
+    elif not facts.is_judged:
+        words = _("Never judged yet: no backup has come, and none is overdue.")
     elif facts.status == Status.UNKNOWN.value:
         words = _("It cannot be told how the last backup went.")
     elif facts.is_late and len(facts.warnings) == 1:
@@ -178,21 +142,31 @@ def _trouble(facts: Facts, now: datetime) -> str:
 
 
 def _fine(facts: Facts, now: datetime) -> str:
-    if facts.fine_since is None or facts.is_one_fine:
+    is_overdue = facts.deadline_at is not None and facts.deadline_at < now
+    if facts.fine_since is None or facts.is_one_fine or is_overdue:
         if facts.is_scheduled:
             return _("The last backup came on time and is good.")
         return _("The last backup is good.")
-    words = {"since": when.since(facts.fine_since, now)}
-    if not facts.is_scheduled:
-        return _("Every backup has been good since %(since)s.") % words
-    if facts.is_daily:
-        return _("On time every day since %(since)s.") % words
-    return _("On time in every cycle since %(since)s.") % words
+    if facts.fine_count is not None:
+        if facts.is_scheduled:
+            words = _("The last %(count)d backups all came on time and are good.")
+        else:
+            words = _("The last %(count)d backups are all good.")
+    elif not facts.is_scheduled:
+        words = _("Every backup has been good since %(since)s.")
+    elif facts.is_daily:
+        words = _("On time every day since %(since)s.")
+    else:
+        words = _("On time in every cycle since %(since)s.")
+    return words % {"since": when.since(facts.fine_since, now), "count": facts.fine_count}
 
 
 def _more(facts: Facts, now: datetime) -> Iterator[str]:
     is_watched = facts.is_active and not facts.awaits_adoption and facts.retired_at is None
-    if not is_watched:
+    if facts.awaits_adoption and _is_in_trouble(facts):
+        yield from _of_verdict(facts, now)
+        yield _to_adopt()
+    elif not is_watched:
         yield from _of_pause(facts, now)
     elif facts.is_judged:
         yield from _of_verdict(facts, now)

@@ -117,10 +117,12 @@ def preview(
     }
     told["reading"] = f"{words[:1].upper()}{words[1:]}"
     found = coming(schedule, zone, length, after=now)
-    return told | _table(found, time_zone(zone), has_deadline=of != TASK)
+    return told | _table(found, time_zone(zone), now, has_deadline=of != TASK)
 
 
-def _table(found: Sequence[Coming], zone: ZoneInfo, *, has_deadline: bool) -> dict[str, Any]:
+def _table(
+    found: Sequence[Coming], zone: ZoneInfo, now: datetime, *, has_deadline: bool
+) -> dict[str, Any]:
     """Give the dues and deadlines in the schedule's zone, and in the pages' where it differs."""
     zones: list[tuple[str, tzinfo]] = [(zone.key, zone)]
     here = timezone.get_current_timezone()
@@ -131,7 +133,7 @@ def _table(found: Sequence[Coming], zone: ZoneInfo, *, has_deadline: bool) -> di
         heads.append(_("Due (%(zone)s)") % {"zone": name})
         if has_deadline:
             heads.append(_("Deadline"))
-    rows = [list(_cells(one, zones, has_deadline=has_deadline)) for one in found]
+    rows = [list(_cells(one, zones, now, has_deadline=has_deadline)) for one in found]
     notes = [
         _("%(due)s: %(note)s") % {"due": row[0], "note": _SHIFTS[one.shift]}
         for one, row in zip(found, rows, strict=True)
@@ -145,12 +147,12 @@ def _offset(at: datetime, zone: tzinfo) -> timedelta | None:
 
 
 def _cells(
-    one: Coming, zones: Sequence[tuple[str, tzinfo]], *, has_deadline: bool
+    one: Coming, zones: Sequence[tuple[str, tzinfo]], now: datetime, *, has_deadline: bool
 ) -> Iterator[str]:
     for _name, zone in zones:
-        yield when.reading(one.due, zone)
+        yield when.reading(one.due, zone, now)
         if has_deadline:
-            yield when.reading(one.deadline, zone, beside=one.due)
+            yield when.reading(one.deadline, zone, now, beside=one.due)
 
 
 def panel(

@@ -1,5 +1,6 @@
 """Days and times in words, in the language and the zone that are active."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta, tzinfo
 from itertools import pairwise
 
@@ -52,17 +53,27 @@ def moment(at: datetime, now: datetime) -> str:
     return _("%(day)s, %(time)s") % words
 
 
-def reading(at: datetime, zone: tzinfo, beside: datetime | None = None) -> str:
-    """Give what calendar and clock show in a zone; of the day that is `beside` it, the clock."""
+def reading(at: datetime, zone: tzinfo, now: datetime, beside: datetime | None = None) -> str:
+    """Give what calendar and clock show in a zone; of the day that is `beside` it, the clock.
+
+    The year is told where it is not this one.
+    """
     local = at.astimezone(zone)
     if beside is not None and beside.astimezone(zone).date() == local.date():
         return date_format(local, _("H:i"))
+    is_first = local.day == 1
+    if local.year != now.astimezone(zone).year:
+        # Translators: Django's date format of a weekday and time, e.g. Tue 3 Mar 2026, 02:30
+        form = (
+            pgettext("the first day of a month", "D j M Y, H:i") if is_first else _("D j M Y, H:i")
+        )
+        return date_format(local, form)
     # Translators: Django's date format of a weekday and time, e.g. Tue 3 Mar, 02:30
-    form = pgettext("the first day of a month", "D j M, H:i") if local.day == 1 else _("D j M, H:i")
+    form = pgettext("the first day of a month", "D j M, H:i") if is_first else _("D j M, H:i")
     return date_format(local, form)
 
 
-def is_daily(dues: list[datetime], zone: tzinfo) -> bool:
+def is_daily(dues: Sequence[datetime], zone: tzinfo) -> bool:
     """Tell whether each of these is on the day after the one before, in a zone."""
     days = [due.astimezone(zone).date() for due in dues]
     steps = {later - earlier for earlier, later in pairwise(days)}

@@ -40,7 +40,7 @@ def add(job: ExpectedBackupJob, count: int, **fields: Any) -> None:
 
 def drawn(job: ExpectedBackupJob) -> list[job_charts.Chart]:
     with override("en"):
-        return job_charts.charts(job_charts.recent(job.entries.all()))
+        return job_charts.charts(job_charts.recent(job.entries.all()), NOW)
 
 
 def test_the_last_good_backups_are_drawn_with_the_problems_among_them() -> None:
@@ -76,7 +76,7 @@ def test_a_drawing_says_in_words_what_it_shows() -> None:
         "9 good backups, from 6 June 2023 to 6 June 2023: 1000\xa0bytes to 8.8\xa0KB, "
         "the last one 8.8\xa0KB. Unusual: 1. Problems in between: 1."
     )
-    assert size.marks[-1].words == "Tue 6 Jun, 12:00: Failed, backup failed"
+    assert size.marks[-1].words == "Tue 6 Jun 2023, 12:00: Failed, backup failed"
 
 
 def test_the_largest_stands_at_the_top_and_nothing_leaves_the_drawing() -> None:

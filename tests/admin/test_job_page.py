@@ -15,10 +15,11 @@ from django.utils import timezone, translation
 from scanner import roster
 from scanner.admin.job_tables import differences
 from scanner.models import BackupEntry, ExpectedBackupJob, JobChange
-from tests.admin.fields import told
+from tests.admin.fields import seen, told
 from tests.admin.rows import add_entries, staff, write
 from tests.admin.test_history import html, make_entry, make_report, page_of
-from tests.admin.vault_rows import make_copy, make_drill
+from tests.admin.vault_rows import make_copy, make_drill, make_finding
+from tests.alerts.rows import make_incident
 from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
@@ -56,10 +57,11 @@ def restate(job: ExpectedBackupJob, **fields: Any) -> ExpectedBackupJob:
 def fine_job(days: Iterable[int] = range(5, -1, -1)) -> ExpectedBackupJob:
     """Make a job that is all right, with a backup on each of these days before today."""
     now = timezone.now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     job = make_job(schedule="@daily", time_zone="UTC", now=now)
     entry = None
     for ago in days:
-        entry = make_entry(job, cycle_due=now - ago * DAY, vault_path="a")
+        entry = make_entry(job, cycle_due=today - ago * DAY, vault_path="a")
     return restate(
         job, status="SUCCESS", last_entry=entry, last_good_entry=entry, last_good_at=now - DAY / 4
     )
@@ -79,7 +81,7 @@ def test_the_page_says_first_how_the_job_stands(admin_client: Client) -> None:
 
 def test_a_row_of_good_backups_begins_after_the_last_trouble(admin_client: Client) -> None:
     job = fine_job(range(5, 3, -1))
-    now = timezone.now()
+    now = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     make_entry(job, cycle_due=now - 3 * DAY, warnings=["late"])
     make_entry(job, cycle_due=now - 2 * DAY, warnings=["opaque"])
     make_entry(job, cycle_due=now - DAY)
@@ -89,6 +91,30 @@ def test_a_row_of_good_backups_begins_after_the_last_trouble(admin_client: Clien
     make_entry(job, cycle_due=now)
     page = html(admin_client, page_of(job))
     assert "The last backup came on time and is good." in section(page, "state")
+
+
+def test_days_that_nobody_judged_are_not_said_to_be_good(admin_client: Client) -> None:
+    job = fine_job([*range(50, 46, -1), *range(3, -1, -1)])
+    day = timezone.now() - 3 * DAY
+    state = section(html(admin_client, page_of(job)), "state")
+    assert f"On time every day since {day:%A}." in state
+    restate(job, deadline_at=timezone.now() - DAY)
+    state = section(html(admin_client, page_of(job)), "state")
+    assert "The last backup came on time and is good." in state
+
+
+def test_what_fails_before_it_is_adopted_is_said_to_fail(admin_client: Client) -> None:
+    job = restate(
+        make_job(),
+        awaits_adoption=True,
+        status="CORRUPT",
+        reason="hash_mismatch",
+        problem_cycles=4,
+        status_since=timezone.now() - DAY,
+    )
+    state = words(section(html(admin_client, page_of(job)), "state"))
+    assert state.startswith("State Corrupt since yesterday: the file is not the one")
+    assert "To adopt: reports mention this database" in state
 
 
 def test_the_proof_is_told_where_it_is_of_the_last_good_copy(admin_client: Client) -> None:
@@ -285,6 +311,59 @@ def test_reports_are_for_whom_may_see_reports(client: Client) -> None:
     assert "shared.json" not in html(client, page_of(job))
 
 
+# --- What other pages keep to themselves ----------------------------------------------------------
+
+BEHIND = {
+    "view_backupentry": ("words of the entry", "/backupentry/", 'class="bm-plot"'),
+    "view_vaultcopy": ("/vaultcopy/", "1 copy"),
+    "view_vaultfinding": ("words of the finding", "/vaultfinding/"),
+    "view_jobchange": ("moved",),
+    "view_incident": ("/incident/",),
+}
+
+
+def job_with_all_behind() -> ExpectedBackupJob:
+    job = make_job(time_zone="UTC")
+    for size in (1, 2):
+        entry = make_entry(
+            job, size=size, message="words of the entry", cycle_due=timezone.now()
+        )
+    copy = make_copy(job)
+    make_finding(copy, message="words of the finding")
+    JobChange.objects.create(job=job, action="retired", changed_at=NOW, note="moved")
+    make_incident([job])
+    return restate(job, last_entry=entry, last_restore=make_drill(copy, finished_at=NOW))
+
+
+@pytest.mark.parametrize("permission", BEHIND)
+def test_what_lies_behind_the_page_is_for_whom_may_see_it_elsewhere(
+    client: Client, permission: str
+) -> None:
+    job = job_with_all_behind()
+    client.force_login(staff("view_expectedbackupjob", *BEHIND))
+    page = html(client, page_of(job))
+    assert "You are not permitted" not in page
+    for sign in BEHIND[permission]:
+        assert sign in page
+    client.force_login(staff("view_expectedbackupjob", *(set(BEHIND) - {permission}), name="other"))
+    page = html(client, page_of(job))
+    for sign in BEHIND[permission]:
+        assert sign not in page
+
+
+def test_the_page_for_who_sees_jobs_alone_leads_nowhere_that_is_forbidden(client: Client) -> None:
+    job = job_with_all_behind()
+    client.force_login(staff("view_expectedbackupjob"))
+    page = html(client, page_of(job))
+    ours = page[page.index('<div class="bm-job">') : page.index('<details id="settings"')]
+    assert not re.search(r'(href|data-href)="/admin/', ours)
+    for key in ("entries", "copies", "changes", "charts"):
+        assert "You are not permitted to see them." in section(page, key)
+    assert "Nothing to draw yet" not in page
+    today = f"{timezone.now():%-d %B %Y}: good"
+    assert f'role="img" aria-label="{today}"' in section(page, "calendar")
+
+
 # --- The page as a whole --------------------------------------------------------------------------
 
 
@@ -318,6 +397,7 @@ def test_a_form_that_is_refused_is_open_and_the_page_tells_the_job_as_it_is_stor
         "schedule": "99 2 * * *",
         "alert_after": "1",
         "is_active": "on",
+        **seen(admin_client, page_of(job)),
     }
     response = admin_client.post(page_of(job), form)
     page = response.content.decode()

@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from django.utils.translation import override
 
-from scanner.admin.job_words import Copy, Facts, Tone, tell
+from scanner.admin.job_facts import Copy, Facts
+from scanner.admin.job_words import Tone, tell
 from scanner.models.choices import Reason
 from scanner.models.job import PROBLEM_STATUSES
 from scanner.pipeline import verdict
@@ -39,6 +40,19 @@ MISSING: dict[str, Any] = {
     "since": NOW - 3 * DAY,
     "problem_cycles": 3,
     "last_good_at": NOW - 4 * DAY,
+}
+TO_ADOPT = (
+    "To adopt: reports mention this database, and nobody has said yet when its backups are due."
+)
+FAILING_TO_ADOPT: dict[str, Any] = {
+    **MISSING,
+    "status": "CORRUPT",
+    "reason": "hash_mismatch",
+    "problem_cycles": 4,
+    "awaits_adoption": True,
+    "is_scheduled": False,
+    "due_at": None,
+    "deadline_at": None,
 }
 
 
@@ -71,6 +85,26 @@ def words(**facts: Any) -> list[str]:
             "The last backup came on time and is good.",
         ),
         ({**GOOD, "status": "UNCHANGED"}, "success", "On time every day since 3 March."),
+        (
+            {**GOOD, "fine_count": 400},
+            "success",
+            "The last 400 backups all came on time and are good.",
+        ),
+        (
+            {**GOOD, "fine_count": 400, "is_scheduled": False},
+            "success",
+            "The last 400 backups are all good.",
+        ),
+        (
+            {**GOOD, "due_at": NOW - 2 * DAY, "deadline_at": NOW - DAY},
+            "success",
+            "The last backup came on time and is good.",
+        ),
+        (
+            {**GOOD, "due_at": NOW - 2 * HOUR, "deadline_at": NOW + HOUR},
+            "success",
+            "On time every day since 3 March.",
+        ),
         (
             {**GOOD, "is_scheduled": False},
             "success",
@@ -139,13 +173,23 @@ def words(**facts: Any) -> list[str]:
             "neutral",
             "Retired since 31 January: no backup of it is expected any more.",
         ),
+        ({**PAUSED, "awaits_adoption": True}, "warning", TO_ADOPT),
+        ({**PAUSED, **FAILING_TO_ADOPT, "is_active": False}, "warning", TO_ADOPT),
+        ({**GOOD, "awaits_adoption": True}, "warning", TO_ADOPT),
         (
-            {**PAUSED, "awaits_adoption": True},
-            "warning",
-            (
-                "To adopt: reports mention this database, and nobody has said yet when its backups "
-                "are due."
-            ),
+            FAILING_TO_ADOPT,
+            "danger",
+            "Corrupt since Monday: the file is not the one that the agent made.",
+        ),
+        (
+            {**FAILING_TO_ADOPT, "is_judged": False},
+            "danger",
+            "Corrupt since Monday: the file is not the one that the agent made.",
+        ),
+        (
+            {**FAILING_TO_ADOPT, "is_active": False, "retired_at": NOW - 40 * DAY},
+            "neutral",
+            "Retired since 31 January: no backup of it is expected any more.",
         ),
     ],
 )
@@ -201,6 +245,9 @@ def test_all_problems_are_told_as_such() -> None:
             "That is 3 cycles in a row without a good backup.",
         ),
         ({**GOOD, "warnings": ("opaque",)}, "On time every day since 3 March."),
+        (FAILING_TO_ADOPT, TO_ADOPT),
+        (FAILING_TO_ADOPT, "That is 4 cycles in a row without a good backup."),
+        (FAILING_TO_ADOPT, "The last good copy is 4 days old."),
         (PAUSED, "It stays so until somebody resumes it."),
         (
             {**PAUSED, "paused_until": NOW + 5 * DAY, "pause_reason": "the site moves"},
@@ -235,6 +282,13 @@ def test_of_a_job_that_nobody_watches_nothing_is_due() -> None:
     for facts in (PAUSED, {**PAUSED, "retired_at": NOW}, {**PAUSED, "awaits_adoption": True}):
         assert not any("due in" in one or "no schedule" in one for one in words(**facts)[1:])
     assert "It stays so until somebody resumes it." not in words(**PAUSED, retired_at=NOW)
+
+
+def test_what_waits_to_be_adopted_is_said_once_and_asks_for_no_schedule_twice() -> None:
+    for facts in ({**PAUSED, "awaits_adoption": True}, FAILING_TO_ADOPT):
+        told = words(**facts)
+        assert told.count(TO_ADOPT) == 1
+        assert not any("no schedule" in sentence for sentence in told)
 
 
 def test_a_late_backup_breaks_the_row() -> None:

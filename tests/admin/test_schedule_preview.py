@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from scanner.admin.schedule_preview import ADOPTED, TASK, preview
 from scanner.models import ExpectedBackupJob, ScheduledTask
+from tests.admin.fields import seen
 from tests.admin.rows import LIST, staff
 from tests.scanning import NOW, make_job
 from tests.schedule_rows import make_task
@@ -50,6 +51,37 @@ def test_a_deadline_of_another_day_says_which() -> None:
     assert preview("30 23 * * *", "", "60", now=NOW)["rows"][0] == [
         "Mon 2 Mar, 23:30",
         "Tue 3 Mar, 00:30",
+    ]
+
+
+def test_the_year_is_said_where_it_is_not_this_one() -> None:
+    rows = preview("0 0 1,31 1,12 *", "", "", now=NOW)["rows"]
+    assert [due for due, _ in rows[:4]] == [
+        "Tue 1 Dec, 00:00",
+        "Thu 31 Dec, 00:00",
+        "Fri 1 Jan 2027, 00:00",
+        "Sun 31 Jan 2027, 00:00",
+    ]
+    with translation.override("fr"):
+        rows = preview("0 0 1,31 1,12 *", "", "", now=NOW)["rows"]
+    assert [due for due, _ in rows[1:4]] == [
+        "jeu 31 déc, 00:00",
+        "ven 1er jan 2027, 00:00",
+        "dim 31 jan 2027, 00:00",
+    ]
+
+
+def test_a_year_is_one_of_the_zone_that_is_told() -> None:
+    new_year = datetime(2026, 12, 31, 22, 50, tzinfo=UTC)
+    told = preview("* * * * *", "Africa/Douala", "0", now=new_year)
+    assert told["rows"][0][0] == "Thu 31 Dec, 23:51"
+    assert told["rows"][0][2] == "Thu 31 Dec, 22:51"
+    told = preview("55 23,0 * * *", "Africa/Douala", "20", now=new_year)
+    assert told["rows"][0] == [
+        "Thu 31 Dec, 23:55",
+        "Fri 1 Jan 2027, 00:15",
+        "Thu 31 Dec, 22:55",
+        "23:15",
     ]
 
 
@@ -192,7 +224,7 @@ def test_a_new_job_is_active_from_now_on_unless_it_is_said_otherwise(admin_clien
     page = admin_client.get(f"{JOBS}add/").content.decode()
     box = re.search(r'<input[^>]*name="is_active"[^>]*>', page)
     assert box is not None
-    assert " checked" in box[0]
+    assert re.search(r"\schecked[\s>]", box[0])
 
 
 def test_the_form_of_a_job_neither_pauses_nor_resumes_it(admin_client: Client) -> None:
@@ -206,29 +238,8 @@ def test_the_form_of_a_job_neither_pauses_nor_resumes_it(admin_client: Client) -
         "database_name": job.database_name,
         "agent_id": job.agent_id,
         "alert_after": "1",
+        **seen(admin_client, url),
     }
     assert admin_client.post(url, fields).status_code == 302
     job.refresh_from_db()
     assert (job.city, job.is_active) == ("YAOUNDE", True)
-
-
-def test_the_form_of_a_job_that_waits_to_be_adopted_adopts_it(admin_client: Client) -> None:
-    job = make_job(is_active=False)
-    ExpectedBackupJob.objects.filter(pk=job.pk).update(awaits_adoption=True)
-    url = f"{JOBS}{job.pk}/change/"
-    box = re.search(r'<input[^>]*name="is_active"[^>]*>', admin_client.get(url).content.decode())
-    assert box is not None
-    assert " checked" in box[0]
-    fields = {
-        "company_name": job.company_name,
-        "city": job.city,
-        "neighborhood": job.neighborhood,
-        "database_name": job.database_name,
-        "agent_id": job.agent_id,
-        "alert_after": "1",
-        "schedule": "@daily",
-        "is_active": "on",
-    }
-    assert admin_client.post(url, fields).status_code == 302
-    job.refresh_from_db()
-    assert (job.is_active, job.awaits_adoption, job.due_at is not None) == (True, False, True)

@@ -11,18 +11,23 @@
         if (told.includes(zone)) return;
         head.textContent = zone;
         head.hidden = false;
-        const form = new Intl.DateTimeFormat(document.documentElement.lang || undefined, {
+        const language = document.documentElement.lang || undefined;
+        const parts = {
             weekday: "short",
             day: "numeric",
             month: "short",
             hour: "2-digit",
             minute: "2-digit",
             hourCycle: "h23",
-        });
+        };
+        const form = new Intl.DateTimeFormat(language, parts);
+        const formWithYear = new Intl.DateTimeFormat(language, { ...parts, year: "numeric" });
+        const thisYear = new Date().getFullYear();
         for (const cell of document.querySelectorAll("[data-from]")) {
-            const { from, to } = cell.dataset;
+            const [from, to] = [new Date(cell.dataset.from), new Date(cell.dataset.to)];
+            const isThisYear = from.getFullYear() === thisYear && to.getFullYear() === thisYear;
             cell.dataset.label = zone;
-            cell.textContent = form.formatRange(new Date(from), new Date(to));
+            cell.textContent = (isThisYear ? form : formWithYear).formatRange(from, to);
             cell.hidden = false;
         }
     }

@@ -1,0 +1,38 @@
+"""The page of a job as a reader in another zone than the site's sees it."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from tests.browser.ground import person
+from tests.browser.visitor import Come
+from tests.scanning import make_job
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "Fri, Jan 1, 2038, 03:00"), ("fr", "ven. 1 janv. 2038, 03:00")],
+)
+def test_deadlines_of_other_years_say_so_in_the_readers_own_zone(
+    come: Come, site: str, language: str, words: str
+) -> None:
+    now = timezone.now()
+    job = make_job(schedule="0 2 1 1 *", time_zone="UTC", now=now)
+    job.due_at, job.deadline_at = (datetime(2038, 1, 1, hour, tzinfo=UTC) for hour in (2, 3))
+    job.save(update_fields=["due_at", "deadline_at"])
+    page = come(person("olivia", "operator"), language=language).visit(
+        "admin:scanner_expectedbackupjob_change", job.pk
+    )
+    first = page.locator("[data-from]").first
+    expect(first).to_have_text(re.compile(f"^{words}.*04:00$"))
+
+    job.due_at = job.deadline_at = now
+    job.save(update_fields=["due_at", "deadline_at"])
+    page.reload()
+    expect(first).not_to_have_text("")
+    assert "20" not in re.sub(r"\d\d:\d\d|\b20\b", "", first.inner_text())
