@@ -1,5 +1,6 @@
 """What all that people do to expected backups has in common: to which, who may, where to go."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -47,14 +48,14 @@ class Acting(Page[ExpectedBackupJob]):
         return list(queryset.select_related(None).only("pk", *_NAME_FIELDS))
 
     def is_confirmed(self, request: HttpRequest, jobs: Sequence[ExpectedBackupJob]) -> bool:
-        """Tell whether somebody who saw as many jobs as these said yes to it.
+        """Tell whether somebody who saw these very jobs said yes to it.
 
         An action on a whole list finds its jobs again when it is confirmed: there may be others by
         then, and those are to be shown first.
         """
         if CONFIRMED not in request.POST:
             return False
-        if request.POST[CONFIRMED] == str(len(jobs)):
+        if request.POST[CONFIRMED] == _digest(jobs):
             return True
         words = gettext("The list has changed meanwhile. Look again at what it is about.")
         self.message_user(request, words, messages.WARNING)
@@ -84,7 +85,7 @@ class Acting(Page[ExpectedBackupJob]):
             "title": title,
             "jobs": [shown.job(job) for job in jobs[:NAMED]],
             "others": others if more > 0 else "",
-            "hidden": [*hidden, (CONFIRMED, str(len(jobs)))],
+            "hidden": [*hidden, (CONFIRMED, _digest(jobs))],
             "back": request.get_full_path() if action else self.way_back(request, jobs[0]),
         }
         return TemplateResponse(request, template, page | context)
@@ -127,3 +128,9 @@ class Acting(Page[ExpectedBackupJob]):
             self.message_user(request, words % {"count": count}, messages.SUCCESS)
         else:
             self.message_user(request, gettext("They all were so already."), messages.INFO)
+
+
+def _digest(jobs: Sequence[ExpectedBackupJob]) -> str:
+    """Tell these jobs from as many others."""
+    keys = ",".join(str(key) for key in sorted(job.pk for job in jobs))
+    return hashlib.sha256(keys.encode()).hexdigest()
