@@ -1,8 +1,11 @@
 """What people say of a job, and the rows that keep what they changed of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from scanner.models import ExpectedBackupJob, JobChange
 from scanner.models.batch import BATCH
@@ -36,6 +39,25 @@ STATED_FIELDS = (
     "keep_yearly",
 )
 _TOLD = 200  # characters of a value in a change
+
+
+def stand_back(
+    job: ExpectedBackupJob, stored: ExpectedBackupJob, seen: Mapping[str, object]
+) -> None:
+    """Let what somebody did not change of a job be as it is stored.
+
+    `seen` has what they did change, each field with the value that they saw. Raise ValidationError
+    where another has changed one of those meanwhile, to something else than they did.
+    """
+    overtaken = [
+        name for name, was in seen.items() if getattr(stored, name) not in (was, getattr(job, name))
+    ]
+    if overtaken:
+        words = _("Somebody has changed this meanwhile.")
+        raise ValidationError(dict.fromkeys(overtaken, words))
+    for name in STATED_FIELDS:
+        if name not in seen:
+            setattr(job, name, getattr(stored, name))
 
 
 def note(

@@ -6,7 +6,7 @@ leaves a `JobChange`: what, when, and `by` whom (a user's name; empty: by itself
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from scanner import conf
-from scanner.job_changes import STATED_FIELDS, Action, note
+from scanner.job_changes import STATED_FIELDS, Action, note, stand_back
 from scanner.models import ExpectedBackupJob
 from scanner.models.batch import BATCH, batches, write_differing
 from scanner.pipeline.deposit import Place
@@ -49,23 +49,22 @@ class Unexpected:
     database: str
 
 
-def save(job: ExpectedBackupJob, *, now: datetime, by: str = "", switches: bool = True) -> None:
+def save(
+    job: ExpectedBackupJob, *, now: datetime, by: str = "", seen: Mapping[str, object] | None = None
+) -> None:
     """Store a new or changed job, with what follows for the cycle it awaits.
 
-    Without `switches` nobody was asked whether it is active: a pause made meanwhile stands.
+    With `seen` only the fields that it names are taken of `job`; see `job_changes.stand_back`.
     Raise ValidationError when it cannot be (the schedule, the zone, a field, a second job for the
-    same database of the same agent).
+    same database of the same agent, one of `seen` that is otherwise by now).
     """
     with transaction.atomic():
-        stored = (
-            ExpectedBackupJob.objects.select_for_update(no_key=True).filter(pk=job.pk).first()
-            if job.pk
-            else None
-        )
+        locked = ExpectedBackupJob.objects.select_for_update(no_key=True)
+        stored = locked.filter(pk=job.pk).first() if job.pk else None
         if stored is not None:
             _take_over(stored, job)
-            if not switches:
-                job.is_active = stored.is_active
+            if seen is not None:
+                stand_back(job, stored, seen)
         _follow(job, stored, now, by)
         job.clean()
         reckon(job, stored, now)
@@ -285,7 +284,8 @@ def _follow(
         _end_pause(job)
     elif was_active:
         job.paused_at, job.paused_by = now, by[:150]
-    if stored is not None and (job.is_active is not was_active or job.schedule != stored.schedule):
+    # It waits until somebody says when its backups are due; that it is active does not.
+    if stored is not None and job.schedule != stored.schedule:
         job.awaits_adoption = False
 
 

@@ -333,10 +333,37 @@ def test_each_verb_costs_as_many_statements_for_many_as_for_few(
             roster.adopt(some, schedule="0 2 * * *", now=NOW)
 
 
-def test_a_form_that_does_not_ask_whether_a_job_is_active_leaves_a_pause_made_meanwhile() -> None:
-    job = make_job()
-    roster.pause([job.pk], now=NOW, by="ada", reason="moving")
-    job.city = "YAOUNDE"
-    roster.save(job, now=NOW, switches=False)
+def test_what_somebody_did_not_change_is_left_as_others_have_made_it_meanwhile() -> None:
+    job = make_job(schedule="0 2 * * *")
+    mine = stored(job)
+    save(job, by="bob", schedule="0 5 * * *", grace_minutes=30)
+    roster.pause([job.pk], now=NOW, by="bob", reason="moving")
+    mine.city, mine.grace_minutes = "YAOUNDE", 30
+    roster.save(mine, now=NOW, by="ada", seen={"city": "DOUALA", "grace_minutes": None})
     back = stored(job)
-    assert (back.city, back.is_active, back.pause_reason) == ("YAOUNDE", False, "moving")
+    assert (back.city, back.schedule, back.grace_minutes) == ("YAOUNDE", "0 5 * * *", 30)
+    assert (back.is_active, back.pause_reason) == (False, "moving")
+    assert rows(job)[-1] == ("changed", "ada", "")
+    assert last_changes(job) == {"city": ["DOUALA", "YAOUNDE"]}
+
+
+def test_what_two_change_to_different_values_is_refused_to_the_second() -> None:
+    job = make_job(schedule="0 2 * * *")
+    mine = stored(job)
+    save(job, by="bob", schedule="0 5 * * *")
+    mine.schedule, mine.city = "0 3 * * *", "YAOUNDE"
+    with pytest.raises(ValidationError) as caught:
+        roster.save(mine, now=NOW, by="ada", seen={"city": "DOUALA", "schedule": "0 2 * * *"})
+    assert list(caught.value.message_dict) == ["schedule"]
+    assert (stored(job).city, stored(job).schedule) == ("DOUALA", "0 5 * * *")
+    assert rows(job)[-1] == ("changed", "bob", "")
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_what_waits_to_be_adopted_waits_until_it_has_a_schedule(active: bool) -> None:
+    (job,) = registered()
+    save(job, is_active=True)
+    save(job, is_active=active, city="YAOUNDE")
+    assert (stored(job).is_active, stored(job).awaits_adoption) == (active, True)
+    save(job, is_active=active, schedule="0 2 * * *")
+    assert not stored(job).awaits_adoption

@@ -29,6 +29,7 @@ from scanner.admin.filters import (
 from scanner.admin.job_form import JobForm
 from scanner.admin.job_page import Showing
 from scanner.admin.job_transfer import Transferring
+from scanner.admin.meanwhile import names_of
 from scanner.admin.retiring import retire_instead
 from scanner.admin.shown import column, computed
 from scanner.admin.switching import Switching
@@ -53,6 +54,7 @@ class JobAdmin(Transferring, Switching, Showing):
         "reports mention."
     )
     form = JobForm
+    change_form_before_template = "scanner/admin/job_seen.html"
     company_field = "company_name"
     actions = (*Switching.actions, *Transferring.actions)
     list_filter = (
@@ -170,11 +172,15 @@ class JobAdmin(Transferring, Switching, Showing):
         request: HttpRequest,
         obj: ExpectedBackupJob,
         form: Any,
-        change: bool,  # noqa: ARG002, FBT001
+        change: bool,  # noqa: FBT001
     ) -> None:
-        """Save through the roster, which works out the cycle that the job awaits."""
-        by, switches = request.user.get_username(), "is_active" in form.fields
-        roster.save(obj, now=timezone.now(), by=by, switches=switches)
+        """Save what was changed through the roster, which works out the cycle that is awaited."""
+        seen = form.changed_from() if change else None
+        roster.save(obj, now=timezone.now(), by=request.user.get_username(), seen=seen)
+        if form.kept:
+            words = _("Others changed this meanwhile, and it stays as they said: %(fields)s.")
+            told = words % {"fields": names_of(form.kept)}
+            self.message_user(request, told, messages.WARNING)
 
     def changeform_view(
         self,

@@ -1,7 +1,9 @@
-"""What a page shows in its fields that nobody may edit, and among its facts."""
+"""What a page shows in its fields that nobody may edit, among its facts, and carries unseen."""
 
 import re
 from html import unescape
+
+from django.test import Client
 
 
 def told(page: str, label: str) -> str:
@@ -15,3 +17,15 @@ def told(page: str, label: str) -> str:
         found = re.search(field, page[found.end() :], re.DOTALL)
     assert found is not None, label
     return unescape(" ".join(re.sub(r"<[^>]*>", " ", found[1]).split()))
+
+
+def hidden(page: str, name: str) -> str:
+    """Give what a page carries in a hidden field."""
+    found = re.search(rf'<input type="hidden" name="{name}" value="([^"]*)"', page)
+    assert found is not None, name
+    return unescape(found[1])
+
+
+def seen(client: Client, url: str) -> dict[str, str]:
+    """Give what the form of a job posts besides its fields: what it showed in them."""
+    return {"seen": hidden(client.get(url).content.decode(), "seen")}

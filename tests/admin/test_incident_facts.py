@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.admin.incident_history import LAST
 from scanner.models import Delivery, ExpectedBackupJob, Incident, IncidentEvent, IncidentMember
-from tests.admin.fields import told
+from tests.admin.fields import seen, told
 from tests.admin.rows import LIST, staff
 from tests.alerts.rows import (
     DAY,
@@ -243,13 +243,15 @@ def test_a_job_says_when_it_is_told_of(admin_client: Client) -> None:
         "is_active": "on",
         "alert_after": "3",
         "first_missing_is_warning": "on",
+        **seen(admin_client, page_of(job)),
     }
     ExpectedBackupJob.objects.update(alert_check_at=None)
     assert admin_client.post(page_of(job), form).status_code == 302
     job.refresh_from_db()
     assert (job.alert_after, job.first_missing_is_warning) == (3, True)
     assert job.alert_check_at is not None
-    refused = admin_client.post(page_of(job), {**form, "alert_after": "0"})
+    form = {**form, "alert_after": "0", **seen(admin_client, page_of(job))}
+    refused = admin_client.post(page_of(job), form)
     assert list(refused.context["adminform"].form.errors) == ["alert_after"]
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 
 from scanner import roster
 from scanner.models import BackupEntry, ExpectedBackupJob
+from tests.admin.fields import seen
 from tests.admin.rows import LIST, add_entries, staff, write
 from tests.scanning import NOW, make_job
 
@@ -163,7 +164,8 @@ def test_a_changed_job_keeps_what_scans_found(admin_client: Client) -> None:
     add_entries(job, 1)
     entry = BackupEntry.objects.get()
     ExpectedBackupJob.objects.filter(pk=job.pk).update(status="SUCCESS", last_entry=entry)
-    data = {**FIELDS, "database_name": job.database_name, "grace_minutes": "5"}
+    said = {"database_name": job.database_name, "grace_minutes": "5"}
+    data = {**FIELDS, **said, **seen(admin_client, page_of(job))}
     assert admin_client.post(page_of(job), data).status_code == 302
     job.refresh_from_db()
     assert job.grace_minutes == 5
@@ -195,7 +197,8 @@ def test_what_the_roster_refuses_is_said_beside_the_field(
     admin_client: Client, exists: bool, field: str, value: str, error: str
 ) -> None:
     url = page_of(make_job("OTHER")) if exists else ADD
-    response = admin_client.post(url, {**FIELDS, field: value})
+    shown = seen(admin_client, url) if exists else {}
+    response = admin_client.post(url, {**FIELDS, **shown, field: value})
     assert response.status_code == 200
     [said] = response.context["adminform"].form.errors[field]
     assert error in said
@@ -234,9 +237,9 @@ def test_a_rival_who_was_quicker_makes_no_error(
 def test_a_job_is_saved_although_entries_came_meanwhile(admin_client: Client) -> None:
     job = make_job()
     add_entries(job, 3)
-    html(admin_client, page_of(job))
+    shown = seen(admin_client, page_of(job))
     add_entries(job, 30)
-    data = {**FIELDS, "database_name": job.database_name, "year": "2025"}
+    data = {**FIELDS, "database_name": job.database_name, "year": "2025", **shown}
     assert admin_client.post(page_of(job), data).status_code == 302
 
 

@@ -36,6 +36,7 @@ from scanner.models import (
     VaultCopy,
     VaultFinding,
 )
+from tests.admin.fields import seen
 from tests.admin.rows import LIST, MODELS, staff, write
 from tests.alerts.rows import make_problem_jobs
 from tests.scanning import NOW, make_job
@@ -296,7 +297,8 @@ def test_no_job_of_a_shared_agent_is_turned_to_another_database_of_it(
 ) -> None:
     mine = make_job("MINE_ALONE", "SHARED_DOUALA_AKWA", company_name=MINE)
     make_job("THEIRS", "SHARED_DOUALA_AKWA", company_name=THEIRS)
-    data = form_of_a_job(database_name=database, agent_id="SHARED_DOUALA_AKWA")
+    fields = {"database_name": database, "agent_id": "SHARED_DOUALA_AKWA"}
+    data = form_of_a_job(**fields, **seen(limited, page_of(mine)))
     response = limited.post(page_of(mine), data)
     page = response.content.decode()
     assert "This is no agent of the companies that you see." in page
