@@ -60,14 +60,23 @@
         return made;
     }
 
-    // A box that has no name in the form checks or clears those that it stands for.
+    // A box that has no name in the form checks or clears those that it stands for, and tells
+    // whether all of them are checked, or some.
     function checkAll(box) {
         const boxes = document.getElementsByName(box.dataset.checkAll);
-        const own = [...boxes].filter((one) => !box.value || one.dataset.group === box.value);
+        const group = box.getAttribute("value"); // `box.value` of one without a value is "on"
+        const own = [...boxes].filter((one) => group === null || one.dataset.group === group);
         box.closest("[hidden]")?.removeAttribute("hidden");
+        function tell() {
+            const checked = own.filter((one) => one.checked).length;
+            box.checked = checked > 0 && checked === own.length;
+            box.indeterminate = checked > 0 && checked < own.length;
+        }
         box.addEventListener("change", () => {
             for (const one of own) one.checked = box.checked;
         });
+        box.form.addEventListener("change", tell);
+        tell();
     }
 
     document.addEventListener("DOMContentLoaded", () => {
