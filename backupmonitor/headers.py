@@ -57,7 +57,7 @@ def security_headers(
         policy = ADMIN_POLICY if is_admin(request) else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
-        # Django says it only where it knows of the https: not behind a proxy that it is not told of.
+        # Django says so only where it knows of the https: not behind every proxy.
         if settings.SECURE_HSTS_SECONDS and is_public(request):
             seconds = f"max-age={settings.SECURE_HSTS_SECONDS}"
             response.headers.setdefault("Strict-Transport-Security", seconds)

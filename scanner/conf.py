@@ -213,6 +213,11 @@ def language() -> str:
     return settings.LANGUAGE_CODE
 
 
+def languages() -> tuple[str, ...]:
+    """Give the languages that there are, by their codes (LANGUAGES)."""
+    return tuple(code for code, _ in settings.LANGUAGES)
+
+
 def database() -> Mapping[str, Any]:
     """Give the settings of the one database, as Django understands them."""
     return settings.DATABASES["default"]

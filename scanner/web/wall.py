@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import (
     HttpRequest,
@@ -21,7 +20,7 @@ from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
-from scanner import access, first_steps
+from scanner import access, conf, first_steps
 from scanner.models import ExpectedBackupJob, Incident
 from scanner.scheduler_board import scheduler_health
 from scanner.totals import totals
@@ -47,7 +46,7 @@ def _in_its_language(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest) -> HttpResponseBase:
         language = request.GET.get(LANGUAGE)
-        if language not in dict(settings.LANGUAGES):
+        if language not in conf.languages():
             return view(request)
         with translation.override(language):
             response = view(request)
@@ -99,7 +98,7 @@ def _page(request: HttpRequest, found: Visitor) -> dict[str, Any]:
         "companies": None if found.companies is None else sorted(found.companies),
         "theme": theme if theme in THEMES else "",
         "themes": _ways(request, "theme", ("", *THEMES)),
-        "languages": _ways(request, LANGUAGE, dict(settings.LANGUAGES)),
+        "languages": _ways(request, LANGUAGE, conf.languages()),
         "state_url": reverse("board:wall_state") + _query(request),
         "every_seconds": EVERY_SECONDS,
         "stale_seconds": STALE_SECONDS,
