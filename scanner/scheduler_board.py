@@ -10,18 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from django.db.models import (
-    Avg,
-    DurationField,
-    ExpressionWrapper,
-    F,
-    Max,
-    Model,
-    OuterRef,
-    QuerySet,
-    Subquery,
-    Value,
-)
+from django.db.models import Avg, F, Max, Model, OuterRef, QuerySet, Subquery, Value
 from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -92,6 +81,16 @@ class Health:
     def healthy(self) -> bool:
         """Whether nothing is wrong."""
         return not self.reasons
+
+    @property
+    def warning(self) -> str:
+        """What whoever does not see every company is told in the place of the reasons.
+
+        Those name tasks, hosts and agents of all. Empty when nothing is wrong.
+        """
+        if self.healthy:
+            return ""
+        return gettext("The scheduler is not healthy: what is shown here may be out of date.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ def tasks_with_history() -> QuerySet[ScheduledTask]:
     measured = runs.filter(
         outcome__in=_MEASURED, started_at__isnull=False, finished_at__isnull=False
     )
-    duration = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
+    duration = F("finished_at") - F("started_at")
     # The key of the oldest that counts: from there on, an index leads through the task's runs.
     recent = measured.filter(pk__gte=Coalesce(OuterRef("oldest_measured"), Value(0))).order_by()
     return ScheduledTask.objects.annotate(

@@ -1,5 +1,6 @@
 """What pages say at their top: what is wrong with the scheduler, or with somebody's access."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import template
@@ -11,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from scanner import access
+from scanner.access import Companies
 from scanner.models import ScanRun, ScheduledTask
-from scanner.scheduler_board import Reason, scheduler_health
+from scanner.scheduler_board import Health, Reason, scheduler_health
 
 register = template.Library()
 
@@ -31,19 +33,26 @@ def scheduler_alarm(context: Context) -> dict[str, Any]:
     if request is None or not admin.site.has_permission(request):
         return {}
     companies = access.companies_of(request.user)
-    reasons = scheduler_health(now=timezone.now()).reasons
+    health = scheduler_health(now=timezone.now())
     return {
-        "reasons": [_reason(one, request) for one in reasons],
+        "reasons": list(_reasons(health, companies, request)),
         "sees_nothing": companies == access.NONE,
     }
+
+
+def _reasons(
+    health: Health, companies: Companies, request: HttpRequest
+) -> Iterator[dict[str, Any]]:
+    """Give what is wrong; that something is, to whoever does not see what belongs to the server."""
+    if companies is access.EVERY:
+        yield from (_reason(one, request) for one in health.reasons)
+    elif health.warning:
+        yield {"words": health.warning}
 
 
 def _reason(reason: Reason, request: HttpRequest) -> dict[str, Any]:
     """Give what is wrong, and the way to where more of it is seen for those who may go there."""
     found: dict[str, Any] = {"words": reason.words}
-    names_agents = reason.about is ScanRun and reason.key is not None
-    if names_agents and access.companies_of(request.user) is not access.EVERY:
-        found["words"] = _("The last two scans of all agents are incomplete.")
     if admin.site.get_model_admin(reason.about).has_view_or_change_permission(request):
         meta = reason.about._meta
         page = f"admin:{meta.app_label}_{meta.model_name}"

@@ -28,6 +28,7 @@ from scanner.models import (
     Incident,
     IncidentMember,
     JobChange,
+    Lease,
     MaintenanceWindow,
     RestoreDrill,
     ScanRun,
@@ -40,6 +41,7 @@ from tests.admin.fields import seen
 from tests.admin.rows import LIST, MODELS, staff, write
 from tests.alerts.rows import make_problem_jobs
 from tests.scanning import NOW, make_job
+from tests.schedule_rows import make_all_well, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -380,6 +382,28 @@ def test_the_companies_of_somebody_are_asked_for_once_a_request(client: Client) 
         client.get(JOBS)
     asked = [one for one in captured.captured_queries if "scanner_companygrant" in one["sql"]]
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("companies", [(MINE,), ()])
+def test_the_alarm_tells_nothing_of_the_server_to_whoever_does_not_see_every_company(
+    client: Client, companies: tuple[str, ...]
+) -> None:
+    write(2, text="X")
+    make_all_well(timezone.now())
+    Lease.objects.update(beat_at=timezone.now() - timedelta(hours=1))
+    make_task("prune", last_outcome="failed")
+    job = ExpectedBackupJob.objects.get(company_name=MINE)
+    client.force_login(permitted(companies=companies))
+    for url in ("/admin/", JOBS, page_of(job), "/admin/password_change/"):
+        page = client.get(url, follow=True).content.decode()
+        assert page.count('role="alert"') == (1 if companies else 2), url
+        assert page.count("The scheduler is not healthy") == 1, url
+        for told in ("host-a", "4711", "prune", "runapscheduler", LIST.format(ScheduledTask)):
+            assert told not in page, (url, told)
+    client.force_login(permitted(companies=(EVERY_COMPANY,), name="all"))
+    page = client.get("/admin/").content.decode()
+    assert "process 4711 on host-a was last heard of" in page
+    assert "The task “prune” has failed" in page
 
 
 def test_the_alarm_names_no_agent_to_whoever_sees_some_companies(client: Client) -> None:
