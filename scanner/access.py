@@ -101,7 +101,8 @@ def _granted(user: AbstractBaseUser | AnonymousUser) -> Companies:
 
 def companies_of_pass(wall: WallPass) -> Companies:
     """Give the companies that a display shows."""
-    return frozenset(wall.companies) if wall.companies else EVERY
+    names = frozenset(wall.companies)
+    return EVERY if EVERY_COMPANY in names else names
 
 
 def belongs_to_companies(model: type[Model]) -> bool:

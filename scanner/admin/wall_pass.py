@@ -22,7 +22,7 @@ from scanner.admin.deeds import Deed
 from scanner.admin.page import Page
 from scanner.admin.posted import posted
 from scanner.admin.shown import column, computed
-from scanner.models import ExpectedBackupJob, WallPass
+from scanner.models import EVERY_COMPANY, ExpectedBackupJob, WallPass
 
 if TYPE_CHECKING:
     Base = forms.ModelForm[WallPass]
@@ -69,7 +69,7 @@ class WallPassForm(Base):
             raise ValidationError(gettext("You do not see every company."))
         if bool(is_every) == bool(names) and "companies" not in self.errors:
             self.add_error("companies", gettext("Choose some companies, or every one: not both."))
-        return cleaned
+        return cleaned | {"companies": [EVERY_COMPANY]} if is_every else cleaned
 
 
 def standing(row: WallPass) -> SafeString:
@@ -82,7 +82,9 @@ def standing(row: WallPass) -> SafeString:
 
 def companies(row: WallPass) -> str:
     """Give what a pass shows."""
-    return ", ".join(row.companies) or gettext("every company")
+    if EVERY_COMPANY in row.companies:
+        return gettext("every company")
+    return ", ".join(row.companies) or shown.NOTHING
 
 
 @admin.register(WallPass)

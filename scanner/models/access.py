@@ -61,16 +61,15 @@ class CompanyGrant(models.Model):
 class WallPass(models.Model):
     """A display on a wall may show the board, of these companies, until the pass is revoked.
 
-    The token itself is shown once, when the pass is made; what is kept is its SHA-256.
+    EVERY_COMPANY among them is all of them, as in a grant; where there are none, none is shown. The
+    token itself is shown once, when the pass is made; what is kept is its SHA-256.
     """
 
     name = models.CharField(
         _("name"), max_length=100, unique=True, help_text=_("Where the display hangs.")
     )
     token_sha256 = models.CharField(max_length=64, unique=True, editable=False)
-    companies = models.JSONField(
-        _("companies"), default=list, blank=True, help_text=_("Empty: every company.")
-    )
+    companies = models.JSONField(_("companies"), default=list, blank=True)
     created_at = models.DateTimeField(_("made"), editable=False)
     created_by = models.CharField(
         _("made by"), max_length=150, blank=True, default="", editable=False

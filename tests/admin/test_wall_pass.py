@@ -1,10 +1,12 @@
 """Passes for displays on walls: their token is shown once and kept nowhere."""
 
 import html
+import importlib
 import re
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -13,7 +15,7 @@ from pytest_django import Settings
 from scanner import access
 from scanner.models import ExpectedBackupJob, WallPass
 from tests.admin.rows import LIST, staff
-from tests.scanning import make_job
+from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +92,26 @@ def test_that_every_company_is_shown_has_to_be_said(admin_client: Client) -> Non
     assert "Choose some companies, or every one" in add(admin_client, every_company="on")
     assert not WallPass.objects.exists()
     add(admin_client, companies=None, every_company="on")
-    assert WallPass.objects.get().companies == []
+    assert WallPass.objects.get().companies == ["*"]
+    assert "every company" in admin_client.get(PASSES).content.decode()
+
+
+def test_a_pass_of_no_company_is_not_told_as_one_of_all(admin_client: Client) -> None:
+    row = WallPass.objects.create(name="Hall", token_sha256="a" * 64, created_at=NOW)
+    assert access.companies_of_pass(row) == access.NONE
+    assert "every company" not in admin_client.get(PASSES).content.decode()
+
+
+def test_a_pass_made_when_none_meant_every_one_shows_every_one_after_the_update() -> None:
+    before = WallPass.objects.create(name="Hall", token_sha256="a" * 64, created_at=NOW)
+    some = WallPass.objects.create(
+        name="Office", token_sha256="b" * 64, companies=["ACME"], created_at=NOW
+    )
+    importlib.import_module("scanner.migrations.0010_wall_passes").say_every_company(apps, None)
+    before.refresh_from_db()
+    some.refresh_from_db()
+    assert access.companies_of_pass(before) is access.EVERY
+    assert access.companies_of_pass(some) == frozenset({"ACME"})
 
 
 def test_a_company_without_jobs_cannot_be_chosen(admin_client: Client) -> None:
