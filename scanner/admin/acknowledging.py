@@ -53,10 +53,10 @@ class _Said:
     at: datetime
     until: datetime | None
 
-    def of(self, key: int) -> bool:
-        """Acknowledge an incident; give whether it was still open."""
-        return acknowledging.acknowledge(
-            key, by=self.by, note=self.note, until=self.until, now=self.at
+    def of(self, *keys: int) -> int:
+        """Acknowledge incidents; give how many of them were still open."""
+        return acknowledging.acknowledge_all(
+            keys, by=self.by, note=self.note, until=self.until, now=self.at
         )
 
 
@@ -94,7 +94,7 @@ class Acknowledging(ReadOnlyPage[Incident]):
         said = _said(request, timezone.now())
         if said is None:
             return unexpected("hours", (hours or "''" for hours, _words in SPANS))
-        count = sum(said.of(incident.pk) for incident in incidents)
+        count = said.of(*(incident.pk for incident in incidents))
         told = ngettext(
             "%(count)d incident acknowledged.", "%(count)d incidents acknowledged.", count
         )
