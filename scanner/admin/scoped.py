@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from scanner import access
 from scanner.access import Companies
+from scanner.admin.answering import Answering
 from scanner.admin.deeds import Recorded
 from scanner.pipeline.deposit import agent_identity
 
@@ -41,7 +42,7 @@ class _Bound:
         return cleaned
 
 
-class Scoped(Recorded[M]):
+class Scoped(Answering[M], Recorded[M]):
     """A page of rows, each of which is a company's or the server's.
 
     `company_field` names the field of its form that says which company's.
