@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from scanner import groups
 from scanner.models import (
+    EVERY_COMPANY,
     BackupEntry,
     Download,
     ExpectedBackupJob,
@@ -57,7 +58,9 @@ def settle() -> None:
     AccessAttempt.objects.create(
         username="olivia", ip_address="192.0.2.7", failures_since_start=5, path_info="/admin/login/"
     )
-    WallPass.objects.create(name="The corridor", token_sha256="f" * 64, created_at=now)
+    WallPass.objects.create(
+        name="The corridor", token_sha256="f" * 64, companies=[EVERY_COMPANY], created_at=now
+    )
 
 
 def _write_jobs(now: datetime) -> list[ExpectedBackupJob]:
