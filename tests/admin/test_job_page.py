@@ -325,9 +325,7 @@ BEHIND = {
 def job_with_all_behind() -> ExpectedBackupJob:
     job = make_job(time_zone="UTC")
     for size in (1, 2):
-        entry = make_entry(
-            job, size=size, message="words of the entry", cycle_due=timezone.now()
-        )
+        entry = make_entry(job, size=size, message="words of the entry", cycle_due=timezone.now())
     copy = make_copy(job)
     make_finding(copy, message="words of the finding")
     JobChange.objects.create(job=job, action="retired", changed_at=NOW, note="moved")
