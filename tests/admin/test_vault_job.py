@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from scanner.models import ExpectedBackupJob, VaultCopy, VaultFinding
 from scanner.pipeline.retention import Policy
-from tests.admin.fields import told
+from tests.admin.fields import seen, told
 from tests.admin.rows import staff
 from tests.admin.test_history import found, html, page_of
 from tests.admin.test_job import ADD, FIELDS
@@ -42,6 +42,7 @@ def test_what_is_expected_of_a_dump_and_which_copies_are_kept_can_be_said(
     assert (job.min_size, job.stale_after) == (1_000_000, 7)
     assert (job.keep_last, job.keep_daily, job.keep_monthly) == (3, None, 0)
     said = {"has_trailer": "on", "keep_daily": "14"}
+    said |= seen(admin_client, page_of(job))
     assert admin_client.post(page_of(job), {**FIELDS, **said}).status_code == 302
     changed = ExpectedBackupJob.objects.get()
     assert changed.has_trailer
@@ -201,7 +202,7 @@ def test_what_was_proven_survives_a_change_of_the_job(admin_client: Client) -> N
     job = make_job()
     drill = make_drill(make_copy(job))
     ExpectedBackupJob.objects.filter(pk=job.pk).update(last_restore=drill, unchanged_cycles=4)
-    data = {**FIELDS, "keep_last": "5"}
+    data = {**FIELDS, "keep_last": "5", **seen(admin_client, page_of(job))}
     assert admin_client.post(page_of(job), data).status_code == 302
     job.refresh_from_db()
     assert (job.last_restore, job.unchanged_cycles, job.keep_last) == (drill, 4, 5)
