@@ -93,15 +93,16 @@ def _granted(user: AbstractBaseUser | AnonymousUser) -> Companies:
     if getattr(user, "is_superuser", False):
         return EVERY
     held = Q(user=user.pk) | Q(group__user=user.pk)
-    names = frozenset(
-        CompanyGrant.objects.filter(held).order_by().values_list("company", flat=True)
-    )
-    return EVERY if EVERY_COMPANY in names else names
+    return _named(CompanyGrant.objects.filter(held).order_by().values_list("company", flat=True))
 
 
 def companies_of_pass(wall: WallPass) -> Companies:
     """Give the companies that a display shows."""
-    names = frozenset(wall.companies)
+    return _named(wall.companies)
+
+
+def _named(companies: Iterable[str]) -> Companies:
+    names = frozenset(companies)
     return EVERY if EVERY_COMPANY in names else names
 
 

@@ -60,7 +60,7 @@ class Seen(NamedTuple):
     @property
     def letter(self) -> str:
         """Give the letter of its verdict."""
-        return _letter(self.status, has_warnings=self.has_warnings)
+        return letter(self.status, has_warnings=self.has_warnings)
 
     def day_in(self, zone: tzinfo) -> date:
         """Give the day that it counts for, in a zone."""
@@ -69,14 +69,10 @@ class Seen(NamedTuple):
         return at.astimezone(zone).date()
 
 
-def letter_of(entry: BackupEntry) -> str:
+def letter(status: str, *, has_warnings: bool) -> str:
     """Give the letter of a verdict."""
-    return letter(entry.status, entry.warnings)
-
-
-def letter(status: str, warnings: Sequence[str]) -> str:
-    """Give the letter of a status with its warnings."""
-    return _letter(status, has_warnings=bool(warnings))
+    found = _LETTER_OF.get(status, "?")
+    return "W" if found in _WARNED and has_warnings else found
 
 
 def day_of(entry: BackupEntry, zone: str) -> date:
@@ -151,11 +147,6 @@ def _between(jobs: Sequence[int], start: datetime, end: datetime) -> Iterable[Se
         otherwise=Case(When(cycle_due=None, then=Coalesce("operation_end", "recorded_at"))),
     )
     return map(Seen._make, entries.values_list(*Seen._fields))
-
-
-def _letter(status: str, *, has_warnings: bool) -> str:
-    found = _LETTER_OF.get(status, "?")
-    return "W" if found in _WARNED and has_warnings else found
 
 
 def _moment(entry: BackupEntry) -> datetime:

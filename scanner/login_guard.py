@@ -38,14 +38,9 @@ def counted_address_of(request: HttpRequest) -> str:
     return text
 
 
-def most_failures_of_an_address() -> int:
-    """Give the failed logins, under whatever names, after which an address is locked."""
-    return NAMES * conf.login_failures()
-
-
-def may_be_locked(address: str) -> bool:
-    """Tell whether an address is that of somebody, and not of a proxy that nobody named."""
-    return address != NOWHERE and not ip_address(address).is_loopback
+def locks_address(address: str, failures: int) -> bool:
+    """Tell whether so many failed logins, under whatever names, lock an address for every name."""
+    return _is_somebodys(address) and failures >= NAMES * conf.login_failures()
 
 
 class LoginGuard(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
@@ -58,13 +53,13 @@ class LoginGuard(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no type
         """
         failures = int(super().get_failures(request, credentials))
         address = request.axes_ip_address  # type: ignore[attr-defined]  # set by axes
-        if failures >= conf.login_failures() or not may_be_locked(address):
+        if failures >= conf.login_failures() or not _is_somebodys(address):
             return failures
         recent = AccessAttempt.objects.filter(
             ip_address=address, attempt_time__gte=get_cool_off_threshold(request)
         )
         of_all = recent.aggregate(Sum("failures_since_start"))["failures_since_start__sum"] or 0
-        return failures if of_all < most_failures_of_an_address() else conf.login_failures()
+        return conf.login_failures() if locks_address(address, of_all) else failures
 
     def user_login_failed(
         self,
@@ -77,3 +72,8 @@ class LoginGuard(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no type
         if request is not None:
             request.axes_user_agent = ""  # type: ignore[attr-defined]  # set by axes
         super().user_login_failed(sender, credentials, request, **kwargs)
+
+
+def _is_somebodys(address: str) -> bool:
+    """Tell whether an address is that of somebody, and not of a proxy that nobody named."""
+    return address != NOWHERE and not ip_address(address).is_loopback

@@ -108,7 +108,7 @@ def _row(values: Sequence[Any], days: list[str], start: int, span: int) -> Row:
         place=(company, city, neighborhood),
         database=database,
         key=key,
-        now=letter(status, warnings),
+        now=letter(status, has_warnings=bool(warnings)),
         standing="" if active else TO_ADOPT if new else PAUSED,
         deadline=deadline if active else None,
         letters="".join(letters),

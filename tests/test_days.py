@@ -89,11 +89,11 @@ def kept_up(job: ExpectedBackupJob, *entries: BackupEntry) -> list[list[Any]]:
     ],
 )
 def test_each_verdict_has_its_letter(status: Status, warnings: list[str], letter: str) -> None:
-    assert days.letter_of(BackupEntry(status=status.value, warnings=warnings)) == letter
+    assert days.letter(status.value, has_warnings=bool(warnings)) == letter
 
 
 def test_a_status_of_another_version_is_unknown() -> None:
-    assert days.letter_of(BackupEntry(status="DREAMT", warnings=[])) == "?"
+    assert days.letter("DREAMT", has_warnings=False) == "?"
 
 
 # --- Which day ------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ class Acknowledging(ReadOnlyPage[Incident]):
             return self._ask(request, incidents)
         said = _said(request, timezone.now())
         if said is None:
-            return unexpected("hours", (hours or "''" for hours, _words in SPANS))
+            return _no_span()
         count = said.of(*(incident.pk for incident in incidents))
         told = ngettext(
             "%(count)d incident acknowledged.", "%(count)d incidents acknowledged.", count
@@ -108,7 +108,7 @@ class Acknowledging(ReadOnlyPage[Incident]):
             return HttpResponseNotAllowed(["POST"])
         said = _said(request, timezone.now())
         if said is None:
-            return unexpected("hours", (hours or "''" for hours, _words in SPANS))
+            return _no_span()
         if said.of(pk):
             self.log_change(request, incident, Deed.ACKNOWLEDGED.value)
         else:
@@ -154,6 +154,10 @@ def _said(request: HttpRequest, now: datetime) -> _Said | None:
         at=now,
         until=now + timedelta(hours=int(hours)) if hours else None,
     )
+
+
+def _no_span() -> HttpResponse:
+    return unexpected("hours", (hours or "''" for hours, _words in SPANS))
 
 
 def _page_of(pk: int) -> HttpResponse:

@@ -85,11 +85,10 @@ def open_one(job: ExpectedBackupJob, request: HttpRequest) -> Incident | None:
     return access.visible(opened, access.companies_of(request.user)).first()
 
 
-def open_of(job: ExpectedBackupJob, request: HttpRequest) -> SafeString | str:
-    """Give the way to the open incident that a job is in, as far as one may see it."""
+def way_to(incident: Incident | None, request: HttpRequest) -> SafeString | str:
+    """Give the way to what `open_one` gave."""
     if not navigation.may_see(request, Incident):
         return shown.NOTHING
-    incident = open_one(job, request)
     if incident is None:
         return shown.label(_("none"), "success", small=True)
     link = shown.link_to(Incident, incident.pk, words(incident))

@@ -31,6 +31,7 @@ from scanner.models import (
     AgentReport,
     BackupEntry,
     ExpectedBackupJob,
+    Incident,
     RestoreDrill,
     VaultCopy,
     VaultFinding,
@@ -64,7 +65,9 @@ class Showing(Page[ExpectedBackupJob]):
         job = stored.filter(pk=obj.pk).first()
         return {} if job is None else self._shown(request, job, timezone.now())
 
-    def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
+    def actions_for(
+        self, request: HttpRequest, job: ExpectedBackupJob, incident: Incident | None
+    ) -> dict[str, Any]:
         """Give the context of the template `job_actions`; see Switching."""
         raise NotImplementedError
 
@@ -76,13 +79,14 @@ class Showing(Page[ExpectedBackupJob]):
         recent = job_charts.recent(entries) if may_read else []
         deadlines = job_deadlines.of(job, now)
         year = job_calendar.year_asked(request.GET.get("year"), job, now)
+        incident = incident_facts.open_one(job, request)
         its_entries = job_tables.entries(entries, job) if may_read else job_tables.HIDDEN
         has_entries = its_entries.rows if may_read else job.entries.exists()
         return {
             "job": job,
             "sections": SECTIONS,
             "told": job_words.tell(job_facts.of(job), now),
-            "facts": _known(job, request),
+            "facts": _known(job, incident, request),
             "deadlines": deadlines,
             "charts": job_charts.charts(recent, now),
             "chart_rows": job_charts.table(recent),
@@ -92,7 +96,7 @@ class Showing(Page[ExpectedBackupJob]):
             "entries": its_entries,
             "show_delete": not has_entries,
             **self._behind(request, job, companies, now),
-            **self.actions_for(request, job),
+            **self.actions_for(request, job, incident),
         }
 
     def _behind(
@@ -121,7 +125,9 @@ def _query_without_year(request: HttpRequest) -> str:
     return f"{words}&" if words else ""
 
 
-def _known(job: ExpectedBackupJob, request: HttpRequest) -> list[tuple[Words, SafeString | str]]:
+def _known(
+    job: ExpectedBackupJob, incident: Incident | None, request: HttpRequest
+) -> list[tuple[Words, SafeString | str]]:
     """Give the facts behind the words, each with its name."""
     named = partial(shown.name_of, ExpectedBackupJob)
     may_see = partial(navigation.may_see, request)
@@ -137,7 +143,7 @@ def _known(job: ExpectedBackupJob, request: HttpRequest) -> list[tuple[Words, Sa
         (named("last_good_at"), shown.moment(job.last_good_at)),
         (named("last_size"), shown.size(job.last_size)),
         (_("last verdict"), shown.link_to(BackupEntry, entry)),
-        (_("open incident"), incident_facts.open_of(job, request)),
+        (_("open incident"), incident_facts.way_to(incident, request)),
         (named("last_restore"), job_vault.proof(job) if is_proof_seen else shown.NOTHING),
         (_("copies in the vault"), job_vault.copies(job) if may_see(VaultCopy) else shown.NOTHING),
         (named("unchanged_cycles"), shown.number(job.unchanged_cycles)),

@@ -15,7 +15,7 @@ from scanner import conf
 from scanner.admin import shown
 from scanner.admin.page import ReadOnlyPage
 from scanner.admin.shown import column, computed
-from scanner.login_guard import may_be_locked, most_failures_of_an_address
+from scanner.login_guard import locks_address
 
 TOO_MANY_REQUESTS = 429
 
@@ -40,9 +40,7 @@ def _recent() -> datetime:
 def _standing(attempt: AccessAttempt) -> str:
     if attempt.attempt_time < _recent():
         return shown.NOTHING
-    if (attempt.of_address or 0) >= most_failures_of_an_address() and may_be_locked(
-        attempt.ip_address
-    ):
+    if locks_address(attempt.ip_address, attempt.of_address or 0):
         return shown.label(_("address locked"), "danger", small=True)
     if attempt.failures_since_start >= conf.login_failures():
         return shown.label(_("locked"), "danger", small=True)

@@ -21,7 +21,7 @@ from scanner.admin.adopting import Adopting, adopt_url
 from scanner.admin.pausing import PAUSE_URL, RESUME_URL, Pausing, may_be_paused
 from scanner.admin.retiring import RETIRE_URL
 from scanner.admin.schedule_preview import SchedulePreview
-from scanner.models import ExpectedBackupJob
+from scanner.models import ExpectedBackupJob, Incident
 
 SCAN_URL = "scanner_scanrun_now"
 SCAN_PERMISSION = "scanner.request_scan"
@@ -70,7 +70,9 @@ class Switching(Pausing, Adopting, SchedulePreview):
 
         return active
 
-    def actions_for(self, request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any]:
+    def actions_for(
+        self, request: HttpRequest, job: ExpectedBackupJob, incident: Incident | None
+    ) -> dict[str, Any]:
         """Give the context of the template `job_actions`: what somebody may do to a job now."""
         may_change = self.has_change_permission(request, job)
         is_waiting = job.awaits_adoption and job.retired_at is None
@@ -88,7 +90,7 @@ class Switching(Pausing, Adopting, SchedulePreview):
         actions = {
             "urls": urls,
             "is_paused": may_be_paused(job) and not job.is_active,
-            "incident": _incident(request, job),
+            "incident": _incident(request, incident),
         }
         return {"job_actions": actions}
 
@@ -150,9 +152,8 @@ def _scan_url(request: HttpRequest, job: ExpectedBackupJob) -> str:
     return f"{url}?{urlencode({'agent': job.agent_id})}"
 
 
-def _incident(request: HttpRequest, job: ExpectedBackupJob) -> dict[str, Any] | None:
+def _incident(request: HttpRequest, incident: Incident | None) -> dict[str, Any] | None:
     """Give the way to the open incident that a job is in."""
-    incident = incident_facts.open_one(job, request)
     if incident is None:
         return None
     may_say = request.user.has_perm(f"scanner.{ACKNOWLEDGE}")

@@ -191,17 +191,14 @@ class WallPassAdmin(Page[WallPass]):
             self.message_user(request, gettext("It was revoked already."), messages.INFO)
         return HttpResponseRedirect(reverse("admin:scanner_wallpass_change", args=[pk]))
 
-    def render_change_form(  # noqa: PLR0917 - Django's signature
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,  # noqa: FBT001, FBT002
-        change: bool = False,  # noqa: FBT001, FBT002
-        form_url: str = "",
-        obj: WallPass | None = None,
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the form with the button that revokes above it."""
-        may = obj is not None and request.user.has_perm(f"{self.opts.app_label}.{PERMISSION}")
-        context["show_save_and_add_another"] = context["show_save_and_continue"] = False
-        context["may_revoke"] = may and obj is not None and obj.revoked_at is None
-        return super().render_change_form(request, context, add, change, form_url, obj)
+        """Show the form with one button: what answers it is shown once."""
+        once = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, (extra_context or {}) | once)
+
+    def around(self, request: HttpRequest, obj: WallPass) -> dict[str, Any]:
+        """Give whether the page has the button that revokes."""
+        may = request.user.has_perm(f"{self.opts.app_label}.{PERMISSION}")
+        return {"may_revoke": may and obj.revoked_at is None}

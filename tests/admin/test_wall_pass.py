@@ -114,6 +114,12 @@ def test_a_pass_made_when_none_meant_every_one_shows_every_one_after_the_update(
     assert access.companies_of_pass(some) == frozenset({"ACME"})
 
 
+def test_what_is_shown_once_is_led_to_by_one_button(admin_client: Client) -> None:
+    page = admin_client.get(ADD).content.decode()
+    assert re.findall(r'name="(_\w+)"', page) == ["_save"]
+    assert "Revoke" not in page
+
+
 def test_a_company_without_jobs_cannot_be_chosen(admin_client: Client) -> None:
     assert "not one of the available choices" in add(admin_client, companies=["NOBODY"])
     assert not WallPass.objects.exists()
