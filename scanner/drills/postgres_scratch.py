@@ -8,7 +8,7 @@ run programs on it, nor of those that own others' databases.
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -141,12 +141,25 @@ def drop(session: Session, name: str) -> None:
         session.execute(
             sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE false").format(sql.Identifier(name))
         )
-        session.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+        _drop_from_under(session, sql.Identifier(name))
     except psycopg.Error as error:
         # The next drill tries again; the copy has been judged.
         logger.warning("the scratch database %s was not dropped: %s", name, said(error))
+
+
+def _drop_from_under(session: Session, database: sql.Identifier) -> None:
+    """Drop a database whoever works in it: its dump's sessions, or the server's autovacuum.
+
+    With FORCE a server ends the sessions of this role, and refuses when there are others, of which
+    autovacuum is one. Without it, it ends autovacuum and waits some seconds for the others' end.
+    """
+    forced = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database)
+    try:
+        session.execute(forced)
+    except psycopg.errors.InsufficientPrivilege:
+        with suppress(psycopg.errors.ObjectInUse):
+            session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(database))
+        session.execute(forced)
 
 
 def user_tables(session: Session) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,6 +258,21 @@ def test_a_drills_database_is_dropped_though_its_dump_made_it_a_template(
     )
     restore(server, plain("CREATE TABLE t (a int);", as_template))
     assert_clean(postgres_url, clean)
+
+
+def test_a_drills_database_is_dropped_though_the_server_itself_worked_in_it(
+    postgres_url: str, url: str
+) -> None:
+    """Autovacuum is not the role's to end, and neither is this session of the superuser's."""
+    left = f"{name_in(url)}_0123456789ab"
+    run_as(url, f"CREATE DATABASE {left}")
+    servers = psycopg.connect(f"{postgres_url.rpartition('/')[0]}/{left}")
+    with psycopg.connect(f"{url}_0123456789ab"), psycopg.connect(url, autocommit=True) as session:
+        ending = threading.Timer(1, servers.close)
+        ending.start()
+        postgres_scratch.drop(session, left)
+    ending.join()
+    assert_clean(postgres_url, url)
 
 
 def test_a_marked_database_of_the_administrators_is_out_of_a_dumps_reach(

@@ -102,6 +102,8 @@ class Scheduler:
         """Stop it in its tracks, at a moment at which it keeps nobody from the database."""
         while True:
             self.send(signal.SIGSTOP)
+            # A signal arrives when it arrives, and at each thread for itself.
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED)
             with connection.cursor() as cursor:
                 if connection.vendor != "sqlite":
                     return
