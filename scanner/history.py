@@ -15,7 +15,7 @@ from django.db import transaction
 from scanner import days, stock
 from scanner.cycle import Cycle
 from scanner.models import Agent, AgentReport, BackupEntry, ExpectedBackupJob, StatusChange
-from scanner.models.batch import BATCH, batches
+from scanner.models.batch import BATCH, batches, write
 from scanner.models.run import ScanRun
 from scanner.pipeline.verdict import PROBLEMS
 from scanner.state import Judged, apply, entry_of
@@ -124,9 +124,7 @@ def record_copies(entries: Sequence[BackupEntry], *, now: datetime, fence: Fence
             job = jobs[entry.job_id]
             if job.last_entry_id == entry.pk:
                 job.warnings, job.alert_check_at = entry.warnings, now
-        ExpectedBackupJob.objects.bulk_update(
-            jobs.values(), ("warnings", "alert_check_at", "days"), batch_size=BATCH
-        )
+        write(jobs.values(), ("warnings", "alert_check_at", "days"))
         stock.take_in(entries, now=now)
 
 
@@ -210,9 +208,7 @@ def _record_entries(
     changes = [change for entry in entries if (change := apply(jobs[entry.job_id], entry, now))]
     touched = {entry.job_id: jobs[entry.job_id] for entry in entries}
     days.keep_up(entries, touched)
-    ExpectedBackupJob.objects.bulk_update(
-        touched.values(), ExpectedBackupJob.STATE_FIELDS, batch_size=BATCH
-    )
+    write(touched.values(), ExpectedBackupJob.STATE_FIELDS)
     StatusChange.objects.bulk_create(changes, batch_size=BATCH)
     for entry in entries:
         if entry.status in PROBLEMS:

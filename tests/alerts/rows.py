@@ -15,7 +15,7 @@ from scanner.models import (
     IncidentMember,
     ScanRun,
 )
-from scanner.models.batch import BATCH
+from scanner.models.batch import BATCH, write
 from scanner.pipeline.verdict import GOOD
 from tests.scanning import NOW
 
@@ -93,9 +93,7 @@ def judge(
     BackupEntry.objects.bulk_create(entries, batch_size=BATCH)
     for job, entry in zip(jobs, entries, strict=True):
         state.apply(job, entry, now)
-    ExpectedBackupJob.objects.bulk_update(
-        jobs, ExpectedBackupJob.STATE_FIELDS, batch_size=BATCH // 5
-    )
+    write(jobs, ExpectedBackupJob.STATE_FIELDS)
     return entries
 
 

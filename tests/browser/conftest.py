@@ -5,9 +5,11 @@ pytest may load this file before Django is set up, so that models are imported i
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pytest_django import DjangoDbBlocker
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.chromium import ChromiumAbsent, chromium
@@ -33,7 +35,25 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def site(transactional_db: None) -> Iterator[str]:
-    """Give the address of the site, served by threads of this process as long as a test lasts."""
+    """Give the address of the site, served as long as a test lasts."""
+    with served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def site_to_look_at(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Give the address of a site for all tests of a module: what one writes, the others see."""
+    from django.core.management import call_command
+
+    with django_db_blocker.unblock():
+        with served() as address:
+            yield address
+        call_command("flush", interactive=False, verbosity=0)
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Serve the site by threads of this process during the block; give its address."""
     before = set(threading.enumerate())
     server = LiveServer("127.0.0.1")
     yield server.url
