@@ -192,9 +192,12 @@ def test_whatever_ends_it_nothing_stays_for_long(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
-            wait_for(lambda: sleeping_sessions(postgres_url, role) == 1)
-            process.send_signal(how)
-            process.wait(PATIENCE)
+            try:
+                wait_for(lambda: sleeping_sessions(postgres_url, role) == 1)
+                process.send_signal(how)
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
         found = RestoreDrill.objects.get()
         if how is signal.SIGKILL:
             assert found.outcome == "running"
