@@ -47,7 +47,7 @@ test: $(VENV)/.dev  ## the tests, on SQLite
 
 .PHONY: test-postgres
 test-postgres: $(VENV)/.dev  ## the tests, on a PostgreSQL server started for them
-	@$(BIN)/python -m tests.postgres $(PYTEST) $(ARGS)
+	@$(BIN)/python -m tests.postgres $(PYTEST) -m "not sqlite" $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev  ## what a change has to pass on one Python: style, types, architecture, tests

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from django.conf import settings
 from django.db import connection
 
@@ -19,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 MANAGE = (sys.executable, str(ROOT / "manage.py"))
 # Nothing here is measured: a process that hangs must end the test, not the day.
 PATIENCE = 120.0
+EACH_DATABASE = (
+    pytest.param("sqlite", marks=pytest.mark.sqlite),
+    pytest.param("postgres", marks=pytest.mark.postgres),
+)
+"""The parameters of what is tried on a database of its own, of either kind."""
 # Root reads and writes everything, unless it starts without these two powers.
 _ORDINARY = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 

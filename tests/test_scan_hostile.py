@@ -21,7 +21,7 @@ from django.utils import timezone
 from scanner import roster
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, ScanRun
 from tests.agent import Agent, dump_of, iso, set_time
-from tests.process import PATIENCE, fresh_postgres, fresh_sqlite, manage
+from tests.process import EACH_DATABASE, PATIENCE, fresh_postgres, fresh_sqlite, manage
 from tests.scanning import NOW, by_mtime, make_job, run_scan, verdicts
 
 pytestmark = pytest.mark.django_db
@@ -703,13 +703,7 @@ def test_the_table_for_people_holds_no_control_character(deposit_root: Path, enc
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "database",
-    [
-        "sqlite",
-        pytest.param("postgres", marks=pytest.mark.postgres),
-    ],
-)
+@pytest.mark.parametrize("database", EACH_DATABASE)
 def test_a_name_that_no_text_can_hold_does_not_end_a_scan(
     deposit_root: Path, fresh_database: str
 ) -> None:
@@ -722,13 +716,7 @@ def test_a_name_that_no_text_can_hold_does_not_end_a_scan(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(
-    "database",
-    [
-        "sqlite",
-        pytest.param("postgres", marks=pytest.mark.postgres),
-    ],
-)
+@pytest.mark.parametrize("database", EACH_DATABASE)
 def test_an_agents_name_that_grows_in_upper_case_does_not_end_a_scan(
     deposit_root: Path, fresh_database: str
 ) -> None:

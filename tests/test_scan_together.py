@@ -24,6 +24,7 @@ from scanner.models import Lease, ScanRun
 from scanner.scan import scan
 from tests.agent import Agent, dump_of, set_time
 from tests.process import (
+    EACH_DATABASE,
     MANAGE,
     PATIENCE,
     ROOT,
@@ -70,7 +71,7 @@ execute_from_command_line(["manage.py", "scan_now", "--json"])
 """scan_now, that follows a holder whose heart stood still for a second in place of fifteen."""
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH_DATABASE)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of an empty database, of either kind."""
     if request.param == "sqlite":

@@ -138,6 +138,7 @@ def assert_only_kills_repeat(killed: set[int], arrived: Iterable[Arrival]) -> in
 
 
 @pytest.mark.slow
+@pytest.mark.sqlite
 def test_on_sqlite_a_kill_loses_nothing(tmp_path: Path) -> None:
     killed(fresh_sqlite(tmp_path))
 

@@ -14,7 +14,15 @@ import psycopg
 import pytest
 
 from tests.agent import Agent
-from tests.process import MANAGE, PATIENCE, environment, fresh_postgres, fresh_sqlite, manage
+from tests.process import (
+    EACH_DATABASE,
+    MANAGE,
+    PATIENCE,
+    environment,
+    fresh_postgres,
+    fresh_sqlite,
+    manage,
+)
 
 EXECUTIONS = (
     "SELECT status FROM django_apscheduler_djangojobexecution WHERE job_id = 'scan' "
@@ -34,7 +42,7 @@ TASK_OF_A_MONTH = (
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=EACH_DATABASE)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a database with empty tables."""
     if request.param == "sqlite":

@@ -22,16 +22,22 @@ from scanner.grid import PRUNE, SCAN
 from scanner.models import Lease, ScheduledTask, SchedulerProcess, TaskRequest, TaskRun
 from scanner.scheduling.leadership import LEASE
 from tests.postgres import program
-from tests.process import MANAGE, PATIENCE, ROOT, environment, fresh_postgres, fresh_sqlite
+from tests.process import (
+    EACH_DATABASE,
+    MANAGE,
+    PATIENCE,
+    ROOT,
+    environment,
+    fresh_postgres,
+    fresh_sqlite,
+)
 
 RUNNER = (sys.executable, "-m", "tests.scheduling.runner")
 # No slot comes while a test runs, unless it wants one.
 MONTH = 31 * 24 * 60
 
 
-@pytest.fixture(
-    name="database", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-)
+@pytest.fixture(name="database", params=EACH_DATABASE)
 def database_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a database with empty tables; the test's models are in it."""
     if request.param == "sqlite":

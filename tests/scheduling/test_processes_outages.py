@@ -103,6 +103,7 @@ def locked(url: str) -> Iterator[None]:
         session.close()
 
 
+@pytest.mark.sqlite
 def test_a_sqlite_file_that_is_locked_for_longer_than_anybody_waits(
     schedulers: Schedulers, tmp_path: Path
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_sqlite_file_that_is_locked_for_longer_than_anybody_waits(
         assert_what_was_skipped_had_a_run_in_its_way()
 
 
+@pytest.mark.sqlite
 def test_told_to_stop_while_sqlite_is_locked_it_sits_in_no_statement(
     schedulers: Schedulers, tmp_path: Path
 ) -> None:
