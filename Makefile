@@ -8,7 +8,7 @@ MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps
 # pytest's own arguments: make test ARGS="-k vault"
 ARGS ?=
-PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 8
+PYTEST := $(BIN)/python -m pytest -q -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: help
 help:  ## this list
