@@ -24,7 +24,7 @@ from scanner.models import (
 )
 from tests.browser import fleet
 from tests.browser.accessibility import examine
-from tests.browser.visitor import Come, Visitor
+from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -104,19 +104,4 @@ def test_a_page_is_for_everybody(
     found = examine(looking, lambda: looking.open(PAGES[name](), status))
     found += looking.complaints
     looking.complaints.clear()
-    assert not found, "\n".join(found)
-
-
-def test_the_way_in_is_for_everybody(come: Come) -> None:
-    visitor = come()
-    found = examine(visitor, lambda: visitor.open(reverse("admin:login")))
-    assert not found, "\n".join(found)
-
-
-def test_an_empty_board_is_for_everybody(come: Come, deposit_root: Path, vault_root: Path) -> None:
-    vault_root.mkdir()
-    fleet.settle()
-    ExpectedBackupJob.objects.update(retired_at=timezone.now())
-    visitor = come(User.objects.create_superuser("admin", password="secret"))
-    found = examine(visitor, lambda: visitor.open(reverse("admin:index")))
     assert not found, "\n".join(found)

@@ -1,4 +1,4 @@
-"""The pages that no address shows by itself: what is asked before an action, refused, or made."""
+"""The pages that no address alone shows: asked before an action, refused, made, or empty."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db.models import Model
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 from pytest_django import Settings
 
@@ -103,6 +104,18 @@ def test_a_login_that_is_locked(come: Come, settings: Settings) -> None:
         expect(visitor.page.get_by_role("heading", name="Locked for a while")).to_be_visible()
 
     found = examine(visitor, fail)
+    assert not found, "\n".join(found)
+
+
+def test_the_way_in(come: Come) -> None:
+    visitor = come()
+    found = examine(visitor, lambda: visitor.open(reverse("admin:login")))
+    assert not found, "\n".join(found)
+
+
+def test_a_board_with_nothing_on_it(admin: Visitor) -> None:
+    ExpectedBackupJob.objects.update(retired_at=timezone.now())
+    found = examine(admin, lambda: admin.open(reverse("admin:index")))
     assert not found, "\n".join(found)
 
 
