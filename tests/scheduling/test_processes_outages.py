@@ -113,9 +113,8 @@ def test_a_sqlite_file_that_is_locked_for_longer_than_anybody_waits(
         scheduler = schedulers.start("--hasty", *QUICK)
         scheduler.until(lambda: good_scans() >= 2)
         with locked(url):
-            # Whether a run is on its way just then, and waits as well, is a matter of luck.
-            scheduler.until_it_says("the schedule could not be followed")
-            # Each takes the lease's own timeout and the wait for the next beat.
+            # What else meets the lock before the lease is over is a matter of luck. Each beat takes
+            # the lease's own timeout and the wait for the next.
             scheduler.until_it_says("no heartbeat", times=5)
         wait_until_it_is_well(scheduler)
         end(scheduler)
