@@ -143,7 +143,7 @@ def drop(session: Session, name: str) -> None:
         )
         _drop_from_under(session, sql.Identifier(name))
     except psycopg.Error as error:
-        # The next drill tries again; the copy has been judged.
+        # The next drill drops it, or says that it is in the way; the copy has been judged.
         logger.warning("the scratch database %s was not dropped: %s", name, said(error))
 
 

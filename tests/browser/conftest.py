@@ -3,24 +3,19 @@
 pytest may load this file before Django is set up, so that models are imported inside functions.
 """
 
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pytest_django import DjangoDbBlocker
-from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.chromium import ChromiumAbsent, chromium
+from tests.browser.server import served
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from playwright.sync_api import Browser
 
     from tests.browser.visitor import Come, Visitor
-
-PATIENCE = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -38,30 +33,6 @@ def site(transactional_db: None) -> Iterator[str]:
     """Give the address of the site, served as long as a test lasts."""
     with served() as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def site_to_look_at(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """Give the address of a site for all tests of a module: what one writes, the others see."""
-    from django.core.management import call_command
-
-    with django_db_blocker.unblock():
-        with served() as address:
-            yield address
-        call_command("flush", interactive=False, verbosity=0)
-
-
-@contextmanager
-def served() -> Iterator[str]:
-    """Serve the site by threads of this process during the block; give its address."""
-    before = set(threading.enumerate())
-    server = LiveServer("127.0.0.1")
-    yield server.url
-    server.stop()
-    # A request that is still answered would meet the tables while they are emptied.
-    for thread in set(threading.enumerate()) - before:
-        if "process_request_thread" in thread.name:
-            thread.join(PATIENCE)
 
 
 @pytest.fixture

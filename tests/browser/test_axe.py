@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.core.management import call_command
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import Browser
+from pytest_django import DjangoDbBlocker
 
 from scanner.admin.navigation import SIDEBAR
 from scanner.models import (
@@ -24,6 +26,7 @@ from scanner.models import (
 )
 from tests.browser import fleet
 from tests.browser.accessibility import examine
+from tests.browser.server import served
 from tests.browser.visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -84,15 +87,24 @@ PAGES = dict(_pages())
 
 
 @pytest.fixture(scope="module")
-def looking(browser: Browser, site_to_look_at: str) -> Iterator[Visitor]:
+def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let the tests of this module use one database, one after the other; empty it at the end."""
+    with django_db_blocker.unblock():
+        yield
+        call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.fixture(scope="module")
+def looking(browser: Browser, transactional_db: None) -> Iterator[Visitor]:
     """Give an administrator who changes nothing, and so sees the same fleet in every test."""
     fleet.settle()
     task = ScheduledTask.objects.get(name="scan")
     TaskRequest.objects.create(task=task, requested_at=timezone.now(), requested_by="marie")
     user = User.objects.create_superuser("admin", password="secret")
-    visitor = Visitor(browser, site_to_look_at, user)
-    yield visitor
-    visitor.leave()
+    with served() as site:
+        visitor = Visitor(browser, site, user)
+        yield visitor
+        visitor.leave()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -100,6 +112,8 @@ def test_a_page_is_for_everybody(
     looking: Visitor, deposit_root: Path, vault_root: Path, name: str
 ) -> None:
     vault_root.mkdir()
+    # An address that differs from the one before in its fragment alone would be no new page.
+    looking.page.goto("about:blank")
     status = 404 if name == "download_refused" else 200
     found = examine(looking, lambda: looking.open(PAGES[name](), status))
     found += looking.complaints

@@ -260,14 +260,18 @@ def test_a_drills_database_is_dropped_though_its_dump_made_it_a_template(
     assert_clean(postgres_url, clean)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("own_sessions", [0, 1])
 def test_a_drills_database_is_dropped_though_the_server_itself_worked_in_it(
-    postgres_url: str, url: str
+    postgres_url: str, url: str, own_sessions: int
 ) -> None:
     """Autovacuum is not the role's to end, and neither is this session of the superuser's."""
     left = f"{name_in(url)}_0123456789ab"
     run_as(url, f"CREATE DATABASE {left}")
     servers = psycopg.connect(f"{postgres_url.rpartition('/')[0]}/{left}")
-    with psycopg.connect(f"{url}_0123456789ab"), psycopg.connect(url, autocommit=True) as session:
+    with contextlib.ExitStack() as stack, psycopg.connect(url, autocommit=True) as session:
+        for _ in range(own_sessions):
+            stack.enter_context(psycopg.connect(f"{url}_0123456789ab"))
         ending = threading.Timer(1, servers.close)
         ending.start()
         postgres_scratch.drop(session, left)
