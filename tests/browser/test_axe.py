@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.db import connections
 from django.db.models import Model
 from django.urls import reverse
 from django.utils import timezone
@@ -87,11 +88,15 @@ PAGES = dict(_pages())
 
 
 @pytest.fixture(scope="module")
-def transactional_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def transactional_db(
+    browser: Browser, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Let the tests of this module use one database, one after the other; empty it at the end."""
     with django_db_blocker.unblock():
         yield
         call_command("flush", interactive=False, verbosity=0)
+        # Nobody sees after the browser's end what is opened while its loop runs in this thread.
+        connections.close_all()
 
 
 @pytest.fixture(scope="module")
