@@ -59,6 +59,13 @@ def environment(**variables: str) -> dict[str, str]:
     }
 
 
+def fresh_database(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Make what a fixture with the parameters EACH_DATABASE is asked for; give its URL."""
+    if request.param == "sqlite":
+        return fresh_sqlite(folder)
+    return fresh_postgres(request.getfixturevalue("postgres_url"))
+
+
 def fresh_sqlite(folder: Path) -> str:
     """Make a SQLite database with its tables in `folder`; give its URL."""
     file = folder / f"{uuid4().hex}.sqlite3"

@@ -21,7 +21,7 @@ from django.utils import timezone
 from scanner import roster
 from scanner.models import AgentReport, BackupEntry, ExpectedBackupJob, ScanRun
 from tests.agent import Agent, dump_of, iso, set_time
-from tests.process import EACH_DATABASE, PATIENCE, fresh_postgres, fresh_sqlite, manage
+from tests.process import EACH_DATABASE, PATIENCE, fresh_database, fresh_sqlite, manage
 from tests.scanning import NOW, by_mtime, make_job, run_scan, verdicts
 
 pytestmark = pytest.mark.django_db
@@ -43,12 +43,10 @@ def _safety_net() -> Iterator[None]:
     faulthandler.cancel_dump_traceback_later()
 
 
-@pytest.fixture
-def fresh_database(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Give the URL of an empty database of the kind that the test is about."""
-    if database == "sqlite":
-        return fresh_sqlite(tmp_path)
-    return fresh_postgres(request.getfixturevalue("postgres_url"))
+@pytest.fixture(params=EACH_DATABASE)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the URL of an empty database, of either kind."""
+    return fresh_database(request, tmp_path)
 
 
 Lay = Callable[[Agent], object]
@@ -703,26 +701,24 @@ def test_the_table_for_people_holds_no_control_character(deposit_root: Path, enc
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("database", EACH_DATABASE)
 def test_a_name_that_no_text_can_hold_does_not_end_a_scan(
-    deposit_root: Path, fresh_database: str
+    deposit_root: Path, database: str
 ) -> None:
     with closed(foul_tree(deposit_root)):
         done = manage(
-            "scan_now", "--json", ordinary=True, AUTO_REGISTER="active", DATABASE_URL=fresh_database
+            "scan_now", "--json", ordinary=True, AUTO_REGISTER="active", DATABASE_URL=database
         )
     assert done.returncode == 0, done.stderr
     assert statuses(json.loads(done.stdout))["GOOD_2025"] == "SUCCESS"
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("database", EACH_DATABASE)
 def test_an_agents_name_that_grows_in_upper_case_does_not_end_a_scan(
-    deposit_root: Path, fresh_database: str
+    deposit_root: Path, database: str
 ) -> None:
     ended = timezone.now()
     Agent(deposit_root, "GOOD_DOUALA_AKWA").deposit("GOOD_2025", ended)
     Agent(deposit_root, "E_D_" + "\u0390" * 100).drop("a.json", report(agent_id=None))
-    done = manage("scan_now", "--json", AUTO_REGISTER="active", DATABASE_URL=fresh_database)
+    done = manage("scan_now", "--json", AUTO_REGISTER="active", DATABASE_URL=database)
     assert done.returncode == 0, done.stderr
     assert statuses(json.loads(done.stdout))["GOOD_2025"] == "SUCCESS"

@@ -29,8 +29,7 @@ from tests.process import (
     PATIENCE,
     ROOT,
     environment,
-    fresh_postgres,
-    fresh_sqlite,
+    fresh_database,
     manage,
 )
 from tests.scanning import NOW, by_mtime, make_job, run_scan, verdicts
@@ -74,9 +73,7 @@ execute_from_command_line(["manage.py", "scan_now", "--json"])
 @pytest.fixture(params=EACH_DATABASE)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of an empty database, of either kind."""
-    if request.param == "sqlite":
-        return fresh_sqlite(tmp_path)
-    return fresh_postgres(request.getfixturevalue("postgres_url"))
+    return fresh_database(request, tmp_path)
 
 
 @pytest.fixture

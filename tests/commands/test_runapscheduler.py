@@ -19,7 +19,7 @@ from tests.process import (
     MANAGE,
     PATIENCE,
     environment,
-    fresh_postgres,
+    fresh_database,
     fresh_sqlite,
     manage,
 )
@@ -45,9 +45,7 @@ TASK_OF_A_MONTH = (
 @pytest.fixture(params=EACH_DATABASE)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Give the URL of a database with empty tables."""
-    if request.param == "sqlite":
-        return fresh_sqlite(tmp_path)
-    return fresh_postgres(request.getfixturevalue("postgres_url"))
+    return fresh_database(request, tmp_path)
 
 
 def rows(url: str, query: str) -> list[tuple[Any, ...]]:

@@ -28,8 +28,7 @@ from tests.process import (
     PATIENCE,
     ROOT,
     environment,
-    fresh_postgres,
-    fresh_sqlite,
+    fresh_database,
 )
 
 RUNNER = (sys.executable, "-m", "tests.scheduling.runner")
@@ -40,10 +39,7 @@ MONTH = 31 * 24 * 60
 @pytest.fixture(name="database", params=EACH_DATABASE)
 def database_fixture(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the URL of a database with empty tables; the test's models are in it."""
-    if request.param == "sqlite":
-        url = fresh_sqlite(tmp_path)
-    else:
-        url = fresh_postgres(request.getfixturevalue("postgres_url"))
+    url = fresh_database(request, tmp_path)
     with models_in(url):
         yield url
 
