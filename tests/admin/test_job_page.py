@@ -55,7 +55,7 @@ def restate(job: ExpectedBackupJob, **fields: Any) -> ExpectedBackupJob:
 
 
 def fine_job(days: Iterable[int] = range(5, -1, -1)) -> ExpectedBackupJob:
-    """Make a job that is all right, with a backup on each of these days before today."""
+    """Make a job that is all right, with backups of these days ago, and tomorrow's awaited."""
     now = timezone.now()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     job = make_job(schedule="@daily", time_zone="UTC", now=now)
@@ -63,7 +63,13 @@ def fine_job(days: Iterable[int] = range(5, -1, -1)) -> ExpectedBackupJob:
     for ago in days:
         entry = make_entry(job, cycle_due=today - ago * DAY, vault_path="a")
     return restate(
-        job, status="SUCCESS", last_entry=entry, last_good_entry=entry, last_good_at=now - DAY / 4
+        job,
+        status="SUCCESS",
+        last_entry=entry,
+        last_good_entry=entry,
+        last_good_at=now - DAY / 4,
+        due_at=today + DAY,
+        deadline_at=today + DAY + job.grace,
     )
 
 
