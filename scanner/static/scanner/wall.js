@@ -83,6 +83,13 @@
         old.hidden = !isOld;
     }
 
+    // In another language or theme, the same view.
+    for (const link of document.querySelectorAll(".wall-choice a")) {
+        link.addEventListener("click", () => {
+            link.hash = location.hash;
+        });
+    }
+
     old.hidden = true; // it says that this script did not start
     setTimeout(look, every);
     setInterval(tell, TICK);
