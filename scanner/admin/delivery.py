@@ -44,8 +44,9 @@ def about(delivery: Delivery) -> SafeString:
     if delivery.event is None:
         return format_html(gettext("digest of {moment}"), moment=shown.moment(delivery.digest_at))
     event = delivery.event
-    words = f"{event.incident.name}: {event.get_kind_display()}"
-    return shown.link_to(Incident, event.incident_id, words)
+    words = gettext("%(name)s: %(words)s")
+    told = words % {"name": event.incident.name, "words": event.get_kind_display()}
+    return shown.link_to(Incident, event.incident_id, told)
 
 
 class ChannelFilter(EqualFilter):

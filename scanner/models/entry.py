@@ -1,5 +1,6 @@
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.models.choices import Level, Reason, Status
@@ -114,7 +115,9 @@ class BackupEntry(models.Model):
 
     def __str__(self) -> str:
         words = str(self.get_status_display())
-        return f"{words}: {self.get_reason_display()}" if self.reason else words
+        if not self.reason:
+            return words
+        return gettext("%(name)s: %(words)s") % {"name": words, "words": self.get_reason_display()}
 
 
 class StatusChange(models.Model):

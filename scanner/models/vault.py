@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.models.entry import BackupEntry
@@ -179,7 +180,8 @@ class VaultFinding(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.path}"
+        kind = self.get_kind_display()
+        return gettext("%(name)s: %(words)s") % {"name": kind, "words": self.path}
 
 
 class RestoreDrill(models.Model):

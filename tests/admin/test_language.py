@@ -15,6 +15,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from scanner.admin import shown
+from scanner.models import BackupEntry, VaultFinding
 from tests.admin.rows import LIST, MODELS, write
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,15 @@ def test_each_page_opens_in_french(admin_client: Client, model: type[Model]) -> 
         for value in re.findall(r'\s(?:x|y|width|height|cx|cy|r|datetime)="([^"]*)"', html):
             assert "," not in value
             assert NO_BREAK not in value
+
+
+def test_rows_are_named_with_the_colon_of_each_language() -> None:
+    entry = BackupEntry(status="MISSING", reason="no_report")
+    finding = VaultFinding(kind="damaged", path="ACME/a.gz")
+    assert (str(entry), str(finding)) == ("Missing: no report", "damaged copy: ACME/a.gz")
+    with translation.override("fr"):
+        assert str(entry) == f"Manquante{NO_BREAK}: aucun rapport"
+        assert str(finding) == f"copie endommagée{NO_BREAK}: ACME/a.gz"
 
 
 def test_a_moment_is_as_each_language_writes_it_and_the_same_to_programs() -> None:

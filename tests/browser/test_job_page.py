@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from tests.browser.ground import person
-from tests.browser.visitor import Come
+from tests.browser.visitor import NARROW, Come
 from tests.scanning import make_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -36,3 +36,13 @@ def test_deadlines_of_other_years_say_so_in_the_readers_own_zone(
     page.reload()
     expect(first).not_to_have_text("")
     assert "20" not in re.sub(r"\d\d:\d\d|\b20\b", "", first.inner_text())
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_the_way_to_a_page_can_be_read_in_a_narrow_window(come: Come, language: str) -> None:
+    visitor = come(person("olivia", "operator"), language=language, width=NARROW)
+    page = visitor.visit("admin:scanner_expectedbackupjob_change", make_job().pk)
+    way = page.get_by_role("heading", level=1).get_by_role("link")
+    expect(way).to_have_count(3)
+    cut = way.evaluate_all("links => links.map((link) => link.scrollWidth > link.clientWidth)")
+    assert cut == [False, False, False]
