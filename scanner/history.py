@@ -71,7 +71,7 @@ def record_absences(
         with transaction.atomic():
             fence()
             fresh = _locked([job.pk for job, _, _ in some])
-            awaiting: list[ExpectedBackupJob] = []
+            unjudged: list[ExpectedBackupJob] = []
             missed: list[tuple[Judged, AgentReport | None]] = []
             for job, judged, coming in some:
                 current = fresh.get(job.pk)
@@ -80,8 +80,9 @@ def record_absences(
                 missed += ((one, None) for one in judged)
                 current.due_at = coming.due if coming else None
                 current.deadline_at = coming.deadline if coming else None
-                awaiting.append(current)
-            ExpectedBackupJob.objects.bulk_update(awaiting, ("due_at", "deadline_at"))
+                if not judged:  # the others are written with their verdicts
+                    unjudged.append(current)
+            write(unjudged, ("due_at", "deadline_at"))
             entries += _record_entries(run, missed, now, fresh)
     return entries
 
