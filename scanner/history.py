@@ -78,10 +78,11 @@ def record_absences(
                 if current is None or current.due_at != job.due_at or not current.is_active:
                     continue  # changed while we looked: the next scan judges it
                 missed += ((one, None) for one in judged)
-                current.due_at = coming.due if coming else None
-                current.deadline_at = coming.deadline if coming else None
-                if not judged:  # the others are written with their verdicts
+                awaited = (coming.due, coming.deadline) if coming else (None, None)
+                # The others are written with their verdicts.
+                if not judged and awaited != (current.due_at, current.deadline_at):
                     unjudged.append(current)
+                current.due_at, current.deadline_at = awaited
             write(unjudged, ("due_at", "deadline_at"))
             entries += _record_entries(run, missed, now, fresh)
     return entries

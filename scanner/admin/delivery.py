@@ -19,6 +19,7 @@ from scanner.admin.shown import column, computed
 from scanner.admin.unfolded import ChoicesFilter, ModelAdmin, Words
 from scanner.models import Channel, Delivery, Incident
 from scanner.models.batch import batches
+from scanner.models.naming import named
 
 State = Delivery.State
 OF_INCIDENT = "event__incident__id__exact"
@@ -44,9 +45,8 @@ def about(delivery: Delivery) -> SafeString:
     if delivery.event is None:
         return format_html(gettext("digest of {moment}"), moment=shown.moment(delivery.digest_at))
     event = delivery.event
-    words = gettext("%(name)s: %(words)s")
-    told = words % {"name": event.incident.name, "words": event.get_kind_display()}
-    return shown.link_to(Incident, event.incident_id, told)
+    words = named(event.incident.name, event.get_kind_display())
+    return shown.link_to(Incident, event.incident_id, words)
 
 
 class ChannelFilter(EqualFilter):

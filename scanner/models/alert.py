@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from scanner.models.channel import AlertLevel, Channel
 from scanner.models.entry import BackupEntry
 from scanner.models.job import ExpectedBackupJob
+from scanner.models.naming import named
 
 
 class Incident(models.Model):
@@ -243,4 +244,4 @@ class Delivery(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.channel}: {self.recipient or self.channel_id}"
+        return named(self.channel, self.recipient) if self.recipient else str(self.channel)

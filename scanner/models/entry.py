@@ -1,10 +1,10 @@
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.models.choices import Level, Reason, Status
 from scanner.models.job import ExpectedBackupJob
+from scanner.models.naming import named
 from scanner.models.report import AgentReport
 from scanner.models.run import ScanRun
 
@@ -115,9 +115,7 @@ class BackupEntry(models.Model):
 
     def __str__(self) -> str:
         words = str(self.get_status_display())
-        if not self.reason:
-            return words
-        return gettext("%(name)s: %(words)s") % {"name": words, "words": self.get_reason_display()}
+        return named(words, self.get_reason_display()) if self.reason else words
 
 
 class StatusChange(models.Model):
@@ -145,4 +143,4 @@ class StatusChange(models.Model):
         indexes = (models.Index(fields=("job", "-id"), name="change_by_job"),)
 
     def __str__(self) -> str:
-        return f"{self.old_status} → {self.new_status}"
+        return f"{self.get_old_status_display()} → {self.get_new_status_display()}"

@@ -2,11 +2,11 @@
 
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from scanner.models.entry import BackupEntry
 from scanner.models.job import ExpectedBackupJob
+from scanner.models.naming import named
 
 
 class VaultRun(models.Model):
@@ -180,8 +180,7 @@ class VaultFinding(models.Model):
         )
 
     def __str__(self) -> str:
-        kind = self.get_kind_display()
-        return gettext("%(name)s: %(words)s") % {"name": kind, "words": self.path}
+        return named(self.get_kind_display(), self.path)
 
 
 class RestoreDrill(models.Model):

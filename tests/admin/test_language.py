@@ -14,8 +14,16 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 
-from scanner.admin import shown
-from scanner.models import BackupEntry, VaultFinding
+from scanner.admin import delivery, shown
+from scanner.models import (
+    BackupEntry,
+    Channel,
+    Delivery,
+    Incident,
+    IncidentEvent,
+    StatusChange,
+    VaultFinding,
+)
 from tests.admin.rows import LIST, MODELS, write
 
 pytestmark = pytest.mark.django_db
@@ -139,13 +147,30 @@ def test_each_page_opens_in_french(admin_client: Client, model: type[Model]) -> 
             assert NO_BREAK not in value
 
 
-def test_rows_are_named_with_the_colon_of_each_language() -> None:
-    entry = BackupEntry(status="MISSING", reason="no_report")
-    finding = VaultFinding(kind="damaged", path="ACME/a.gz")
-    assert (str(entry), str(finding)) == ("Missing: no report", "damaged copy: ACME/a.gz")
+def test_rows_are_named_in_the_words_and_with_the_colon_of_each_language() -> None:
+    incident = Incident(pk=7, name="ACME_2025")
+    rows = (
+        BackupEntry(status="MISSING", reason="no_report"),
+        VaultFinding(kind="damaged", path="ACME/a.gz"),
+        Delivery(channel=Channel(name="Ops"), recipient="a@example.org"),
+        StatusChange(old_status="SUCCESS", new_status="MISSING"),
+    )
+    told = Delivery(event=IncidentEvent(incident=incident, kind="opened"))
+    assert [*map(str, rows)] == [
+        "Missing: no report",
+        "damaged copy: ACME/a.gz",
+        "Ops: a@example.org",
+        "Success → Missing",
+    ]
+    assert ">ACME_2025: opened<" in delivery.about(told)
     with translation.override("fr"):
-        assert str(entry) == f"Manquante{NO_BREAK}: aucun rapport"
-        assert str(finding) == f"copie endommagée{NO_BREAK}: ACME/a.gz"
+        assert [*map(str, rows)] == [
+            f"Manquante{NO_BREAK}: aucun rapport",
+            f"copie endommagée{NO_BREAK}: ACME/a.gz",
+            f"Ops{NO_BREAK}: a@example.org",
+            "Réussie → Manquante",
+        ]
+        assert f">ACME_2025{NO_BREAK}: ouverture<" in delivery.about(told)
 
 
 def test_a_moment_is_as_each_language_writes_it_and_the_same_to_programs() -> None:

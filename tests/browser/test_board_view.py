@@ -91,6 +91,17 @@ def test_the_board_begins_at_its_top_again_when_it_is_opened_again(come: Come, a
     assert grid.evaluate("(grid) => grid.scrollTop") == 0
 
 
+def test_the_board_keeps_its_view_in_another_language(come: Come, admin: User) -> None:
+    write_jobs(2, "Globex")
+    write_jobs(2)
+    page = come(admin).visit("admin:index")
+    page.get_by_role("searchbox", name="Filter by place").fill("globex")
+    expect(page.get_by_text("2 of 4 jobs")).to_be_visible()
+    page.get_by_role("button", name="Français").click()
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    expect(page.locator("#bm-board").get_by_role("searchbox")).to_have_value("globex")
+
+
 def test_the_wall_keeps_its_view_in_another_theme_and_language(come: Come, admin: User) -> None:
     write_jobs(2, "Globex")
     write_jobs(2)

@@ -48,7 +48,6 @@ def test_without_tables_every_command_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"scheduler_status"}))
 def test_a_wrong_setting_is_named_by_every_command(
     command: str, tmp_path: Path, deposit_root: Path
@@ -68,7 +67,6 @@ def closed_pipe() -> int:
     return writing
 
 
-@pytest.mark.sqlite
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -107,7 +105,6 @@ def test_whoever_stops_reading_hears_nothing_more(
     assert (done.returncode, done.stderr or b"") == (READER_GONE, b"")
 
 
-@pytest.mark.sqlite
 def test_a_log_that_nobody_reads_changes_nothing(tmp_path: Path, deposit_root: Path) -> None:
     with closing(os.fdopen(closed_pipe(), "wb")) as nobody:
         done = subprocess.run(
@@ -121,7 +118,6 @@ def test_a_log_that_nobody_reads_changes_nothing(tmp_path: Path, deposit_root: P
     assert (done.returncode, json.loads(done.stdout)["run"]) == (0, 1)
 
 
-@pytest.mark.sqlite
 def test_what_is_lost_is_only_the_output(tmp_path: Path, deposit_root: Path) -> None:
     database = fresh_sqlite(tmp_path)
     Agent(deposit_root).report({"ACME_2025": {}}, NOW)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.utils.translation import gettext as _
 
 from scanner.alerts.wording.blocks import Block
+from scanner.models.naming import named
 
 WIDTH = 66
 
@@ -22,19 +23,14 @@ def as_text(full: Sequence[Block], briefly: Sequence[Block], closing: Iterable[s
 def _lines(block: Block) -> Iterator[str]:
     yield _wrapped(f"[{block.tag}] {block.headline}")
     for name, words in block.facts:
-        yield _wrapped(_named(name, words), indent="  ")
+        yield _wrapped(named(name, words), indent="  ")
     for name, words in block.members:
-        yield _wrapped(f"- {_named(name, words)}" if words else f"  {name}", indent="  ")
+        yield _wrapped(f"- {named(name, words)}" if words else f"  {name}", indent="  ")
     if block.advice:
         yield ""
-        yield _wrapped(_named(_("What to try first"), block.advice))
+        yield _wrapped(named(_("What to try first"), block.advice))
     for name, url in block.links:
-        yield _named(name, url)
-
-
-def _named(name: str, words: str) -> str:
-    # Translators: a fact in a message: its name, and what it is
-    return _("%(name)s: %(words)s") % {"name": name, "words": words}
+        yield named(name, url)
 
 
 def _wrapped(words: str, indent: str = "") -> str:

@@ -1,5 +1,6 @@
-// Acknowledging an incident on the board loads it anew. It then shows what it showed: the view, for a
-// browser that is sent on keeps the fragment of where it was sent to first; and where one was in it.
+// Acknowledging an incident on the board, or another language, loads it anew. It then shows what it
+// showed: the view, for a browser that is sent on keeps the fragment of where it was sent to first;
+// and where one was in it.
 "use strict";
 
 (() => {
@@ -8,7 +9,7 @@
 
     // The incidents are replaced by each refresh, the document is not.
     document.addEventListener("submit", ({ target }) => {
-        if (!target.closest("#bm-live-incidents")) return;
+        if (!target.closest("#bm-live-incidents, .bm-languages")) return;
         const action = new URL(target.action);
         action.hash = location.hash;
         target.action = action;

@@ -7,6 +7,7 @@
     const REACHED = "a[href], button, [role=button]";
     const words = document.getElementById("bm-icon-words").dataset;
 
+    const named = (name, what) => words.named.replace("{name}", () => name).replace("{words}", () => what);
     const iconIn = (element) => (element.matches(ICON) ? element : element.querySelector(ICON));
 
     // The last of what is written there, apart from icons: before a user's name stands their letter.
@@ -37,7 +38,7 @@
             if (!word && !written) continue;
             element.setAttribute("role", "button");
             element.tabIndex = 0;
-            if (word) element.setAttribute("aria-label", written ? `${word}: ${written}` : word);
+            if (word) element.setAttribute("aria-label", written ? named(word, written) : word);
             element.addEventListener("keydown", press);
         }
         for (const element of document.querySelectorAll("a, button")) {

@@ -83,11 +83,13 @@
         old.hidden = !isOld;
     }
 
-    // In another language or theme, the same view.
+    // In another language or theme, the same view, however the link is followed.
     for (const link of document.querySelectorAll(".wall-choice a")) {
-        link.addEventListener("click", () => {
-            link.hash = location.hash;
-        });
+        for (const way of ["click", "auxclick", "contextmenu"]) {
+            link.addEventListener(way, () => {
+                link.hash = location.hash;
+            });
+        }
     }
 
     old.hidden = true; // it says that this script did not start
