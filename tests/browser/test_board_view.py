@@ -92,28 +92,30 @@ def test_the_board_begins_at_its_top_again_when_it_is_opened_again(come: Come, a
 
 
 def test_the_board_keeps_its_view_in_another_language(come: Come, admin: User) -> None:
-    write_jobs(2, "Globex")
-    write_jobs(2)
-    page = come(admin).visit("admin:index")
-    page.get_by_role("searchbox", name="Filter by place").fill("globex")
-    expect(page.get_by_text("2 of 4 jobs")).to_be_visible()
+    page = filtered(come, admin, "admin:index")
     page.get_by_role("button", name="Français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.locator("#bm-board").get_by_role("searchbox")).to_have_value("globex")
 
 
 def test_the_wall_keeps_its_view_in_another_theme_and_language(come: Come, admin: User) -> None:
-    write_jobs(2, "Globex")
-    write_jobs(2)
-    page = come(admin).visit("board:wall")
-    page.get_by_role("searchbox", name="Filter by place").fill("globex")
-    expect(page.get_by_text("2 of 4 jobs")).to_be_visible()
+    page = filtered(come, admin, "board:wall")
     page.get_by_role("link", name="Dark").click()
     expect(page.locator("html")).to_have_class(re.compile("dark"))
     expect(page.get_by_text("2 of 4 jobs")).to_be_visible()
     page.get_by_role("link", name="Français").click()
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     expect(page.get_by_role("searchbox")).to_have_value("globex")
+
+
+def filtered(come: Come, admin: User, name: str) -> Page:
+    """Give the board or the wall, with half of the jobs sought."""
+    write_jobs(2, "Globex")
+    write_jobs(2)
+    page = come(admin).visit(name)
+    page.get_by_role("searchbox", name="Filter by place").fill("globex")
+    expect(page.get_by_text("2 of 4 jobs")).to_be_visible()
+    return page
 
 
 @pytest.mark.parametrize("name", ["admin:index", "board:wall"])
