@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from functools import partial
 from html import unescape
 from typing import Any
@@ -21,6 +22,7 @@ from tests.scanning import NOW, make_job
 
 pytestmark = pytest.mark.django_db
 
+HOUR = timedelta(hours=1)
 JOBS = LIST.format(ExpectedBackupJob)
 MAY = ("view_expectedbackupjob", "change_expectedbackupjob")
 
@@ -79,17 +81,20 @@ def bob(admin_user: User) -> Client:
 def test_what_another_changed_while_the_form_was_open_stays(
     admin_client: Client, bob: Client
 ) -> None:
-    job = make_job(schedule="30 2 * * *", now=timezone.now())
+    now = timezone.now()
+    # A cycle that is being waited for would stay the next one.
+    before, after = (f"30 {(now + hours * HOUR).hour} * * *" for hours in (6, 9))
+    job = make_job(schedule=before, now=now)
     mine, theirs = opened(admin_client, job), opened(bob, job)
-    change(bob, job, theirs, schedule="0 5 * * *")
+    change(bob, job, theirs, schedule=after)
     done = change(admin_client, job, mine, notification_recipients="a@example.org")
     assert "Others changed this meanwhile, and it stays as they said: schedule." in told(done)
     both = stored(job)
-    assert (both.schedule, both.notification_recipients) == ("0 5 * * *", "a@example.org")
+    assert (both.schedule, both.notification_recipients) == (after, "a@example.org")
     assert both.due_at is not None
-    assert (both.due_at.hour, both.due_at.minute) == (5, 0)
+    assert both.due_at.hour == (now + 9 * HOUR).hour
     assert changed_by(job) == [
-        ("bob", {"schedule": ["30 2 * * *", "0 5 * * *"]}),
+        ("bob", {"schedule": [before, after]}),
         ("admin", {"notification_recipients": ["", "a@example.org"]}),
     ]
 
