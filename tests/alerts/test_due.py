@@ -262,6 +262,7 @@ def test_the_channel_that_is_built_in_digests_for_the_recipients_of_jobs(
 
 
 def test_statements_do_not_grow_with_incidents() -> None:
+    builtin()
     make_channel("ops", reminders="hourly")
     make_channel("boss", escalate_after_hours=1, address="boss@example.com")
     counts = []
