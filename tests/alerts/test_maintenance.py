@@ -221,6 +221,7 @@ def held(job: ExpectedBackupJob, until: datetime | None) -> ExpectedBackupJob:
 def test_a_change_has_what_is_held_for_later_looked_at_again_and_nothing_else(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
+    builtin()
     later = [held(make_job(f"L{number}_2025"), NOW + number * HOUR) for number in (1, 2, 300)]
     due, idle = held(make_job("DUE_2025"), NOW - HOUR), held(make_job("IDLE_2025"), None)
     with transaction.atomic(), django_assert_num_queries(4):
